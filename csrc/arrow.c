@@ -1,0 +1,149 @@
+/*
+ * Answers as Arrow arrays. Release callbacks may run on any thread, long after the index is gone:
+ * they know their buffers and nothing of Python.
+ */
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pyalias.h"
+
+enum { MOST_BUFFERS = 3 };
+
+/* What one exported array owns besides its children and dictionary. */
+struct owned {
+    pya_buffer *held[MOST_BUFFERS];
+    const void *bytes[MOST_BUFFERS];
+};
+
+static void release_array(struct ArrowArray *array)
+{
+    struct owned *owned = array->private_data;
+
+    for (int64_t i = 0; i < array->n_children; i++) {
+        if (array->children[i]->release)
+            array->children[i]->release(array->children[i]);
+        free(array->children[i]);
+    }
+    free(array->children);
+    if (array->dictionary) {
+        if (array->dictionary->release)
+            array->dictionary->release(array->dictionary);
+        free(array->dictionary);
+    }
+    for (int i = 0; i < MOST_BUFFERS; i++)
+        pya_buffer_free(owned->held[i]);
+    free(owned);
+    array->release = NULL;
+}
+
+/* An array over buffers, of which it becomes a user; false, and released, when out of memory. */
+static bool export_array(struct ArrowArray *array, int64_t length, int64_t nulls, int64_t buffers,
+                         pya_buffer *const held[])
+{
+    struct owned *owned = calloc(1, sizeof *owned);
+
+    memset(array, 0, sizeof *array);
+    if (owned == NULL)
+        return false;
+    for (int64_t i = 0; i < buffers; i++) {
+        owned->held[i] = pya_buffer_use(held[i]);
+        owned->bytes[i] = held[i] ? pya_buffer_bytes(held[i]) : NULL;
+    }
+    *array = (struct ArrowArray){.length = length,
+                                 .null_count = nulls,
+                                 .n_buffers = buffers,
+                                 .buffers = owned->bytes,
+                                 .release = release_array,
+                                 .private_data = owned};
+    return true;
+}
+
+static void release_schema(struct ArrowSchema *schema)
+{
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        if (schema->children[i]->release)
+            schema->children[i]->release(schema->children[i]);
+        free(schema->children[i]);
+    }
+    free(schema->children);
+    if (schema->dictionary) {
+        if (schema->dictionary->release)
+            schema->dictionary->release(schema->dictionary);
+        free(schema->dictionary);
+    }
+    schema->release = NULL;
+}
+
+static void export_schema(struct ArrowSchema *schema, const char *format, const char *name, int64_t flags)
+{
+    *schema = (struct ArrowSchema){
+        .format = format, .name = name, .flags = flags, .release = release_schema};
+}
+
+enum { ARROW_FLAG_NULLABLE = 2 };
+
+static bool answers_schema(struct ArrowSchema *schema)
+{
+    struct ArrowSchema *list = malloc(sizeof *list), *text = malloc(sizeof *text);
+    struct ArrowSchema **children = malloc(sizeof *children);
+
+    if (!list || !text || !children) {
+        free(list);
+        free(text);
+        free(children);
+        return false;
+    }
+    export_schema(text, "u", "item", 0);
+    export_schema(list, "+l", "", 0);
+    *children = text;
+    list->children = children;
+    list->n_children = 1;
+    export_schema(schema, "I", "", ARROW_FLAG_NULLABLE);
+    schema->dictionary = list;
+    return true;
+}
+
+/* The dictionary: lists of texts. */
+static bool answers_dictionary(const pya_answer_table *table, struct ArrowArray *list)
+{
+    struct ArrowArray *text = malloc(sizeof *text), **children = malloc(sizeof *children);
+
+    if (text && children &&
+        export_array(text, table->texts, 0, 3,
+                     (pya_buffer *const[]){NULL, table->text_offsets, table->text})) {
+        if (export_array(list, table->lists, 0, 2, (pya_buffer *const[]){NULL, table->list_offsets})) {
+            *children = text;
+            list->children = children;
+            list->n_children = 1;
+            return true;
+        }
+        text->release(text);
+    }
+    free(text);
+    free(children);
+    return false;
+}
+
+int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64_t nulls,
+                      const pya_answer_table *table, struct ArrowSchema *schema, struct ArrowArray *array)
+{
+    struct ArrowArray *list = malloc(sizeof *list);
+
+    memset(schema, 0, sizeof *schema);
+    memset(array, 0, sizeof *array);
+    if (list == NULL || !answers_dictionary(table, list)) {
+        free(list);
+        return PYA_ENOMEM;
+    }
+    if (!export_array(array, rows, nulls, 2, (pya_buffer *const[]){validity, ids}) ||
+        !answers_schema(schema)) {
+        list->release(list);
+        free(list);
+        if (array->release)
+            array->release(array);
+        return PYA_ENOMEM;
+    }
+    array->dictionary = list;
+    return PYA_OK;
+}

@@ -1,0 +1,245 @@
+/*
+ * Whole columns: rows in, ids out.
+ */
+#include "error.h"
+#include "lookup.h"
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+struct row {
+    const uint8_t *text;
+    size_t length;
+};
+
+static bool row_is_null(const uint8_t *validity, uint64_t index)
+{
+    return validity != NULL && !(validity[index / 8] >> index % 8 & 1);
+}
+
+/* The next row of a text; *at is moved behind its separator. */
+static struct row separated_row(const pya_column *column, uint64_t *at)
+{
+    const uint8_t *text = column->data + *at;
+    size_t left = (size_t)(column->data_size - *at);
+    const uint8_t *end = left ? memchr(text, (int)column->separator, left) : NULL;
+    struct row row = {text, end ? (size_t)(end - text) : left};
+
+    *at += row.length + (end != NULL);
+    return row;
+}
+
+static bool offsets_row(const pya_column *column, uint64_t index, struct row *row)
+{
+    int64_t start, end;
+
+    if (column->rows_layout == PYA_ROWS_OFFSETS32) {
+        const int32_t *offsets = column->offsets;
+        start = offsets[index];
+        end = offsets[index + 1];
+    } else {
+        const int64_t *offsets = column->offsets;
+        start = offsets[index];
+        end = offsets[index + 1];
+    }
+    if (start < 0 || end < start)
+        return false;
+    *row = (struct row){column->data + start, (size_t)(end - start)};
+    return true;
+}
+
+/* Arrow's view: length; then up to 12 bytes, or a prefix of 4, a buffer and an offset in it. */
+static bool view_row(const pya_column *column, uint64_t index, struct row *row)
+{
+    const uint8_t *view = (const uint8_t *)column->offsets + index * 16;
+    int32_t length, buffer, offset;
+
+    memcpy(&length, view, 4);
+    if (length < 0)
+        return false;
+    if (length <= 12) {
+        *row = (struct row){view + 4, (size_t)length};
+        return true;
+    }
+    memcpy(&buffer, view + 8, 4);
+    memcpy(&offset, view + 12, 4);
+    if (buffer < 0 || (uint64_t)buffer >= column->buffer_count || offset < 0 ||
+        column->buffer_sizes[buffer] - offset < length)
+        return false;
+    *row = (struct row){column->buffers[buffer] + offset, (size_t)length};
+    return true;
+}
+
+/* ---- ids -------------------------------------------------------------------------------------- */
+
+/* The id of a row: what find_answer says of its key. False when out of memory or numbers. */
+static bool row_id(const pya_image *image, struct pya_scratch *scratch, struct row row, uint32_t *id)
+{
+    uint32_t combination;
+
+    switch (find_answer(image, scratch, row.text, row.length, id)) {
+    case PYA_OK:
+        return true;
+    case PYA_SEVERAL:
+        combination = intern(&scratch->combinations, scratch->lines,
+                             scratch->line_count * sizeof *scratch->lines);
+        *id = PYA_ID_COMBINATION | combination;
+        return *id < PYA_ID_NULL;
+    case PYA_EINVAL:
+    case PYA_ETOOLONG:
+        *id = PYA_ID_INVALID;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int no_memory(uint64_t row, pya_error *error)
+{
+    return fail(error, PYA_ENOMEM, row, "out of memory at row %llu", (unsigned long long)row);
+}
+
+int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
+                     pya_error *error)
+{
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < column->rows; i++) {
+        uint64_t index = column->first + i;
+        struct row row;
+        bool known = true;
+        ids[i] = PYA_ID_NULL;
+        if (row_is_null(column->validity, index))
+            continue;
+        if (column->rows_layout == PYA_ROWS_SEPARATED)
+            row = separated_row(column, &at);
+        else if (column->rows_layout == PYA_ROWS_VIEWS)
+            known = view_row(column, index, &row);
+        else
+            known = offsets_row(column, index, &row);
+        if (!known)
+            return fail(error, PYA_ECOLUMN, i, "row %llu lies outside the column's data",
+                        (unsigned long long)i);
+        if (!row_id(image, scratch, row, &ids[i]))
+            return no_memory(i, error);
+    }
+    return PYA_OK;
+}
+
+/* ---- PCI ids ---------------------------------------------------------------------------------- */
+
+static uint8_t *put_hex(uint8_t *out, uint32_t number, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0; number >>= 4)
+        out[i] = (uint8_t)"0123456789ABCDEF"[number & 15];
+    return out + digits;
+}
+
+static uint8_t *put_text(uint8_t *out, const char *text)
+{
+    while (*text)
+        *out++ = (uint8_t)*text++;
+    return out;
+}
+
+int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
+                      const uint32_t *device, const uint32_t *subvendor, const uint32_t *subdevice,
+                      const uint32_t *class_code, uint64_t rows, uint32_t *ids, pya_error *error)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        uint8_t *end = scratch->pci_text;
+        struct row row;
+        if (class_code[i] > 0xFFFFFF)
+            return fail(error, PYA_ECOLUMN, i, "class %08X of row %llu has more than 24 bits", class_code[i],
+                        (unsigned long long)i);
+        /* As modalias_show in drivers/pci/pci-sysfs.c prints them. */
+        end = put_hex(put_text(end, "pci:v"), vendor[i], 8);
+        end = put_hex(put_text(end, "d"), device[i], 8);
+        end = put_hex(put_text(end, "sv"), subvendor[i], 8);
+        end = put_hex(put_text(end, "sd"), subdevice[i], 8);
+        end = put_hex(put_text(end, "bc"), class_code[i] >> 16, 2);
+        end = put_hex(put_text(end, "sc"), class_code[i] >> 8 & 0xFF, 2);
+        end = put_hex(put_text(end, "i"), class_code[i] & 0xFF, 2);
+        row = (struct row){scratch->pci_text, (size_t)(end - scratch->pci_text)};
+        if (!row_id(image, scratch, row, &ids[i]))
+            return no_memory(i, error);
+    }
+    return PYA_OK;
+}
+
+/* ---- ids afterwards --------------------------------------------------------------------------- */
+
+uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator)
+{
+    uint64_t rows = 0;
+
+    for (size_t i = 0; i < size; i++)
+        rows += text[i] == (uint8_t)separator;
+    return rows + (size > 0 && text[size - 1] != (uint8_t)separator);
+}
+
+pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows)
+{
+    pya_unsettled count = {0, 0, 0};
+    uint64_t marked = 0;
+
+    for (uint64_t i = 0; i < rows; i++) {
+        marked += ids[i] >> 31;
+        count.invalid += ids[i] == PYA_ID_INVALID;
+        count.nulls += ids[i] == PYA_ID_NULL;
+    }
+    count.combinations = marked - count.invalid - count.nulls;
+    return count;
+}
+
+void pya_ids_settle(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids, uint64_t *invalid,
+                    uint8_t *validity)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        uint32_t id = ids[i];
+        if (!(id & PYA_ID_COMBINATION))
+            continue;
+        ids[i] = 0;
+        if (id == PYA_ID_INVALID)
+            *invalid++ = i;
+        else if (id == PYA_ID_NULL)
+            validity[i / 8] &= (uint8_t)~(1u << i % 8);
+        else
+            ids[i] = combination_ids[id & ~PYA_ID_COMBINATION];
+    }
+}
+
+static bool index_at(const void *indices, int size, uint64_t at, uint64_t *index)
+{
+    switch (size) {
+    case 1:
+        *index = ((const uint8_t *)indices)[at];
+        return true;
+    case 2:
+        *index = ((const uint16_t *)indices)[at];
+        return true;
+    case 4:
+        *index = ((const uint32_t *)indices)[at];
+        return true;
+    case 8:
+        *index = ((const uint64_t *)indices)[at];
+        return true;
+    default:
+        return false;
+    }
+}
+
+int pya_ids_gather(uint32_t *ids, const uint32_t *values, uint64_t value_count, const void *indices,
+                   int index_size, uint64_t first, uint64_t rows, const uint8_t *validity, pya_error *error)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        uint64_t index;
+        ids[i] = PYA_ID_NULL;
+        if (row_is_null(validity, first + i))
+            continue;
+        if (!index_at(indices, index_size, first + i, &index) || index >= value_count)
+            return fail(error, PYA_ECOLUMN, i, "row %llu names no value of the dictionary",
+                        (unsigned long long)i);
+        ids[i] = values[index];
+    }
+    return PYA_OK;
+}

@@ -1,0 +1,446 @@
+/*
+ * From the lines of a builder to an image: order and number the lines, group equal patterns to
+ * values, lay out a trie a source, intern the answers, write the sections.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "builder.h"
+#include "bytes.h"
+#include "checksum.h"
+#include "error.h"
+#include "format.h"
+#include "glob.h"
+#include "normalise.h"
+#include "tokens.h"
+#include "trie.h"
+
+/* What a line is sorted by, whichever the order. */
+struct sort_item {
+    const struct alias_line *line;
+    const uint32_t *tokens;
+    uint32_t token_count;
+    uint32_t line_id;
+};
+
+struct compilation {
+    const struct pya_builder *builder;
+    struct sort_item *items;      /* scratch, one a line */
+    const struct alias_line **lines; /* by line id */
+    uint32_t *tokens;             /* of all lines of a source */
+    struct token_string *strings; /* distinct ones of a source */
+    uint32_t value_count;
+    struct trie trie;
+    struct interner classes, answers;
+    struct bytes_vector sections[SECTION_COUNT];
+};
+
+typedef int comparison(const void *, const void *);
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* ---- the order of lines ----------------------------------------------------------------------- */
+
+/* Priorities are depmod's module indexes, and modules.alias is written in that order. */
+static int by_priority(const void *a, const void *b)
+{
+    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+
+    return compare_numbers((uint64_t)x->rank << 32 | x->sequence, (uint64_t)y->rank << 32 | y->sequence);
+}
+
+/* The first place where two normalised patterns differ; *wild: a wildcard stands before it. */
+static uint32_t difference(const struct alias_line *x, const struct alias_line *y, bool *wild)
+{
+    uint32_t at = 0;
+
+    *wild = false;
+    while (at < x->normal_length && at < y->normal_length && x->normal[at] == y->normal[at])
+        *wild |= is_wildcard(x->normal[at++]);
+    return at;
+}
+
+/* A byte of a pattern as a trie of libkmod's is walked below a wildcard: children first. */
+static unsigned byte_or_end(const struct alias_line *line, uint32_t at)
+{
+    return at < line->normal_length ? line->normal[at] : 256u;
+}
+
+static int by_normal(const void *a, const void *b)
+{
+    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+    bool wild;
+    uint32_t at = difference(x, y, &wild);
+    int order = compare_numbers(byte_or_end(x, at), byte_or_end(y, at));
+
+    return order ? order : compare_numbers(x->sequence, y->sequence);
+}
+
+/* Values without priorities (modules.builtin.alias.bin) come out last visited first. libkmod visits
+ * wildcard children before all else on its literal way down (index_mm_searchwild_node), and below
+ * a wildcard each node after its children (index_mm_searchwild_all). */
+static int by_visit(const void *a, const void *b)
+{
+    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+    bool wild;
+    uint32_t at = difference(x, y, &wild);
+    unsigned p = byte_or_end(x, at), q = byte_or_end(y, at);
+
+    if (p == q)
+        return compare_numbers(x->sequence, y->sequence);
+    if (!wild) {
+        p = p < 256 && is_wildcard((uint8_t)p) ? p : 256 + p;
+        q = q < 256 && is_wildcard((uint8_t)q) ? q : 256 + q;
+    }
+    return -compare_numbers(p, q);
+}
+
+/* Already ordered input, which is what depmod writes, costs one pass. */
+static void sort_items(struct sort_item *items, uint32_t count, comparison *compare)
+{
+    for (uint32_t i = 1; i < count; i++)
+        if (compare(&items[i - 1], &items[i]) > 0) {
+            qsort(items, count, sizeof *items, compare);
+            return;
+        }
+}
+
+/* Where each module's first line of a source stands. */
+static bool rank_lines(const struct pya_builder *builder, uint32_t low, uint32_t high)
+{
+    uint32_t *first = malloc((builder->modules.count + 1) * sizeof *first);
+
+    if (first == NULL)
+        return false;
+    memset(first, 0xFF, builder->modules.count * sizeof *first);
+    for (uint32_t i = low; i < high; i++) {
+        struct alias_line *line = &builder->lines[i];
+        if (first[line->module] == NEVER)
+            first[line->module] = i;
+        line->rank = first[line->module];
+    }
+    free(first);
+    return true;
+}
+
+/* Line ids of one source, and its part of SORTED. */
+static bool order_source(struct compilation *c, uint32_t low, uint32_t high, int order)
+{
+    uint32_t kept = 0;
+
+    if (!rank_lines(c->builder, low, high))
+        return false;
+    for (uint32_t i = low; i < high; i++)
+        c->items[i - low] = (struct sort_item){.line = &c->builder->lines[i]};
+    sort_items(c->items, high - low, order == PYA_ORDER_VISIT ? by_visit : by_priority);
+    for (uint32_t i = low; i < high; i++) {
+        c->lines[i] = c->items[i - low].line;
+        c->items[i - low].line_id = i;
+    }
+    for (uint32_t i = 0; i < high - low; i++)
+        if (!c->items[i].line->refused)
+            c->items[kept++] = c->items[i];
+    sort_items(c->items, kept, by_normal);
+    for (uint32_t i = 0; i < kept; i++)
+        bytes_push_u32(&c->sections[SECTION_SORTED], c->items[i].line_id);
+    return true;
+}
+
+/* ---- values ----------------------------------------------------------------------------------- */
+
+static int by_tokens(const void *a, const void *b)
+{
+    const struct sort_item *x = a, *y = b;
+    uint32_t least = x->token_count < y->token_count ? x->token_count : y->token_count;
+
+    for (uint32_t i = 0; i < least; i++)
+        if (x->tokens[i] != y->tokens[i])
+            return compare_numbers(x->tokens[i], y->tokens[i]);
+    if (x->token_count != y->token_count)
+        return compare_numbers(x->token_count, y->token_count);
+    return compare_numbers(x->line_id, y->line_id);
+}
+
+/* A new value of the lines of some items, which are in line order. */
+static bool add_value(struct compilation *c, const struct sort_item *items, uint32_t count)
+{
+    struct bytes_vector modules = {0};
+    uint32_t answer = INTERN_FAILED;
+
+    for (uint32_t i = 0; i < count; i++) {
+        bytes_push_u32(&c->sections[SECTION_VALUE_LINES], items[i].line_id);
+        bytes_push_u32(&modules, items[i].line->module);
+    }
+    if (!modules.failed)
+        answer = intern(&c->answers, modules.data, modules.size);
+    bytes_free(&modules);
+    if (answer == INTERN_FAILED)
+        return false;
+    bytes_push_u32(&c->sections[SECTION_VALUES], answer);
+    bytes_push_u32(&c->sections[SECTION_VALUES], (uint32_t)(c->sections[SECTION_VALUE_LINES].size / 4));
+    bytes_push_u32(&c->sections[SECTION_VALUES], NEVER);
+    c->value_count++;
+    return true;
+}
+
+/* Tokenises the lines of a source: c->items gets those that the trie will hold, *kept of them;
+ * irregular ones get values of their own. */
+static int tokenise_source(struct compilation *c, uint32_t low, uint32_t high, uint32_t *kept)
+{
+    uint32_t *free_tokens = c->tokens;
+
+    *kept = 0;
+    for (uint32_t i = low; i < high; i++) {
+        const struct alias_line *line = c->lines[i];
+        struct sort_item item = {line, free_tokens, 0, i};
+        size_t count = 0;
+        if (line->refused)
+            continue;
+        switch (tokenise(line->normal, line->normal_length, &c->classes, free_tokens, &count)) {
+        case TOKENS:
+            item.token_count = (uint32_t)count;
+            free_tokens += count;
+            c->items[(*kept)++] = item;
+            break;
+        case TOKENS_IRREGULAR:
+            bytes_push_u32(&c->sections[SECTION_IRREGULAR], c->value_count);
+            if (!add_value(c, &item, 1))
+                return PYA_ENOMEM;
+            break;
+        case TOKENS_NEVER:
+            break;
+        case TOKENS_NO_MEMORY:
+            return PYA_ENOMEM;
+        }
+    }
+    return PYA_OK;
+}
+
+/* Values and trie of one source. */
+static int build_source(struct compilation *c, uint32_t low, uint32_t high, uint32_t *root)
+{
+    uint32_t kept, distinct = 0;
+    int code = tokenise_source(c, low, high, &kept);
+
+    if (code != PYA_OK)
+        return code;
+    sort_items(c->items, kept, by_tokens);
+    for (uint32_t i = 0, end; i < kept; i = end) {
+        const struct sort_item *item = &c->items[i];
+        for (end = i + 1; end < kept; end++)
+            if (c->items[end].token_count != item->token_count ||
+                memcmp(c->items[end].tokens, item->tokens, item->token_count * sizeof *item->tokens) != 0)
+                break;
+        c->strings[distinct++] = (struct token_string){item->tokens, item->token_count, c->value_count};
+        if (!add_value(c, item, end - i))
+            return PYA_ENOMEM;
+    }
+    return trie_add(&c->trie, c->strings, distinct, root);
+}
+
+/* ---- sections --------------------------------------------------------------------------------- */
+
+static uint32_t put_string(struct compilation *c, const uint8_t *text, size_t length)
+{
+    struct bytes_vector *strings = &c->sections[SECTION_STRINGS];
+    uint32_t offset = (uint32_t)strings->size;
+
+    bytes_push(strings, text, length);
+    return offset;
+}
+
+static void put_lines(struct compilation *c)
+{
+    for (uint32_t i = 0; i < c->builder->line_count; i++) {
+        const struct alias_line *line = c->lines[i];
+        uint32_t text = put_string(c, line->text, line->length);
+        uint32_t normal =
+            line->normal == line->text ? text : put_string(c, line->normal, line->normal_length);
+        const uint32_t entry[] = {text,
+                                  normal,
+                                  line->length,
+                                  line->refused ? NEVER : line->normal_length,
+                                  line->module,
+                                  line->number};
+        for (unsigned j = 0; j < sizeof entry / sizeof *entry; j++)
+            bytes_push_u32(&c->sections[SECTION_LINES], entry[j]);
+    }
+}
+
+static void put_interned(struct compilation *c, const struct interner *names, enum section section)
+{
+    for (uint32_t id = 0; id < names->count; id++) {
+        const struct interned *name = &names->strings[id];
+        bytes_push_u32(&c->sections[section], put_string(c, names->text.data + name->offset, name->length));
+        bytes_push_u32(&c->sections[section], name->length);
+    }
+}
+
+static void put_answers(struct compilation *c)
+{
+    for (uint32_t id = 0; id < c->answers.count; id++)
+        bytes_push_u32(&c->sections[SECTION_ANSWERS],
+                       (c->answers.strings[id].offset + c->answers.strings[id].length) / 4);
+    bytes_push(&c->sections[SECTION_ANSWER_MODULES], c->answers.text.data, c->answers.text.size);
+}
+
+static void put_source(struct compilation *c, const struct builder_source *source, uint32_t root,
+                       uint32_t lines_end)
+{
+    const struct interned *name = &c->builder->names.strings[source->name];
+    struct bytes_vector *out = &c->sections[SECTION_SOURCES];
+
+    bytes_push_u32(out, put_string(c, c->builder->names.text.data + name->offset, name->length));
+    bytes_push_u32(out, name->length);
+    bytes_push_u32(out, root);
+    bytes_push_u32(out, lines_end);
+    bytes_push_u32(out, (uint32_t)(c->sections[SECTION_SORTED].size / 4));
+    bytes_push_u32(out, (uint32_t)(c->sections[SECTION_IRREGULAR].size / 4));
+    bytes_push_u32(out, (uint32_t)source->order);
+}
+
+static int build_sources(struct compilation *c)
+{
+    const struct pya_builder *builder = c->builder;
+
+    for (uint32_t s = 0, low = 0, high = 0; s < builder->source_count; s++, low = high) {
+        uint32_t root;
+        int code;
+        while (high < builder->line_count && builder->lines[high].source == s)
+            high++;
+        if (!order_source(c, low, high, builder->sources[s].order))
+            return PYA_ENOMEM;
+        code = build_source(c, low, high, &root);
+        if (code != PYA_OK)
+            return code;
+        put_source(c, &builder->sources[s], root, high);
+    }
+    return PYA_OK;
+}
+
+static uint32_t longest_module(const struct interner *modules)
+{
+    uint32_t longest = 0;
+
+    for (uint32_t id = 0; id < modules->count; id++)
+        if (modules->strings[id].length > longest)
+            longest = modules->strings[id].length;
+    return longest;
+}
+
+static void put_header(const struct compilation *c, uint8_t *image, size_t size)
+{
+    memcpy(image + HEADER_MAGIC, IMAGE_MAGIC, 8);
+    store_u32(image + HEADER_VERSION, IMAGE_VERSION);
+    store_u32(image + HEADER_SECTION_COUNT, SECTION_COUNT);
+    store_u64(image + HEADER_SIZE, size);
+    store_u32(image + HEADER_STAR_COUNT, c->trie.star_count);
+    store_u32(image + HEADER_WILD_COUNT, c->trie.wild_count);
+    store_u32(image + HEADER_LONGEST_MODULE, longest_module(&c->builder->modules));
+    store_u64(image + HEADER_CHECKSUM, image_checksum(image, size));
+}
+
+static size_t rounded(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
+}
+
+static int write_image(const struct compilation *c, uint8_t **image, size_t *size)
+{
+    size_t total = IMAGE_START, at = IMAGE_START;
+
+    for (unsigned s = 0; s < SECTION_COUNT; s++) {
+        if (c->sections[s].failed)
+            return PYA_ENOMEM;
+        total += rounded(c->sections[s].size, 8);
+    }
+    total = rounded(total, CHECKSUM_STRIPE);
+    if (total > UINT32_MAX)
+        return PYA_ELIMIT;
+    *image = calloc(1, total);
+    if (*image == NULL)
+        return PYA_ENOMEM;
+    for (unsigned s = 0; s < SECTION_COUNT; s++) {
+        uint8_t *entry = *image + HEADER_SECTIONS + (size_t)s * SECTION_ENTRY;
+        store_u64(entry, at);
+        store_u64(entry + 8, c->sections[s].size);
+        if (c->sections[s].size > 0)
+            memcpy(*image + at, c->sections[s].data, c->sections[s].size);
+        at += rounded(c->sections[s].size, 8);
+    }
+    put_header(c, *image, total);
+    *size = total;
+    return PYA_OK;
+}
+
+static void finish_values(struct compilation *c)
+{
+    struct bytes_vector *values = &c->sections[SECTION_VALUES];
+
+    for (uint32_t value = 0; value < c->value_count && !values->failed; value++)
+        store_u32(values->data + (size_t)value * VALUE_ENTRY + 8, c->trie.tail_of_value[value]);
+}
+
+static void free_compilation(struct compilation *c)
+{
+    free(c->items);
+    free(c->lines);
+    free(c->tokens);
+    free(c->strings);
+    trie_free(&c->trie);
+    intern_free(&c->classes);
+    intern_free(&c->answers);
+    for (unsigned s = 0; s < SECTION_COUNT; s++)
+        bytes_free(&c->sections[s]);
+}
+
+static bool make_room(struct compilation *c)
+{
+    const struct pya_builder *builder = c->builder;
+    size_t lines = (size_t)builder->line_count + 1, tokens = 1;
+
+    for (uint32_t i = 0; i < builder->line_count; i++)
+        tokens += builder->lines[i].normal_length;
+    c->items = malloc(lines * sizeof *c->items);
+    c->lines = malloc(lines * sizeof *c->lines);
+    c->strings = malloc(lines * sizeof *c->strings);
+    c->tokens = malloc(tokens * sizeof *c->tokens);
+    c->trie.tail_of_value = malloc(lines * sizeof *c->trie.tail_of_value);
+    c->trie.classes = &c->classes;
+    if (c->trie.tail_of_value != NULL)
+        memset(c->trie.tail_of_value, 0xFF, lines * sizeof *c->trie.tail_of_value);
+    /* Answer 0 is the empty one. */
+    return c->items && c->lines && c->strings && c->tokens && c->trie.tail_of_value &&
+           intern(&c->answers, "", 0) == 0;
+}
+
+int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya_error *error)
+{
+    struct compilation c = {.builder = builder};
+    int code = make_room(&c) ? build_sources(&c) : PYA_ENOMEM;
+
+    if (code == PYA_OK) {
+        put_lines(&c);
+        put_interned(&c, &builder->modules, SECTION_MODULES);
+        put_answers(&c);
+        finish_values(&c);
+        bytes_push(&c.sections[SECTION_CLASSES], c.classes.text.data, c.classes.text.size);
+        bytes_push(&c.sections[SECTION_TAILS], c.trie.tails.text.data, c.trie.tails.text.size);
+        bytes_push(&c.sections[SECTION_NODES], c.trie.nodes.data, c.trie.nodes.size);
+        code = write_image(&c, image, size);
+    }
+    free_compilation(&c);
+    if (code == PYA_ENOMEM)
+        return fail(error, code, 0, "out of memory while compiling %u aliases", builder->line_count);
+    if (code == PYA_ELIMIT)
+        return fail(error, code, 0, "%u aliases make an image of more than 4 GiB", builder->line_count);
+    return code;
+}
+
+void pya_bytes_free(uint8_t *bytes)
+{
+    free(bytes);
+}

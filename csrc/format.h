@@ -1,0 +1,137 @@
+/*
+ * The image: the one description of the compiled index, shared by compiler and matcher and by
+ * nobody else. docs/format.md decodes a tiny one byte by byte.
+ *
+ *   header | section table | sections, each starting at a multiple of 8, gaps zero
+ *
+ * All numbers are little-endian. Offsets are relative to the image (sections) or to their section
+ * (everything else), so an image can be mapped anywhere and shared by processes.
+ *
+ *   HEADER     magic[8]  version u32  section_count u32  size u64  checksum u64
+ *              star_count u32  wild_count u32  longest_module u32  zero u32
+ *   SECTION    offset u64  size u64                       one for each SECTION_..., in that order
+ *
+ *   STRINGS    text; whoever needs some names it by (offset, length)
+ *   MODULES    {text u32, length u32}                     module id -> normalised name
+ *   SOURCES    {text u32, length u32, root u32, lines_end u32, sorted_end u32,
+ *              irregular_end u32, order u32}
+ *              root: the trie of the source (a REF, 0: empty); ..._end: its LINES, SORTED and
+ *              IRREGULAR are those from the previous source's end up to here
+ *   LINES      {text u32, normal u32, length u32, normal_length u32, module u32, number u32}
+ *              in answer order; text is the pattern as written, normal as kmod normalises it;
+ *              normal_length is NEVER (all ones) where kmod refuses the pattern
+ *   SORTED     line u32                                   per source, by normalised pattern with
+ *              the end of a pattern after every byte: the order in which libkmod visits values
+ *              below a wildcard; used for keys that hold wildcard bytes themselves (wildkey.c)
+ *   VALUES     {answer u32, lines_end u32, tail u32}      a value: the lines of one set of equal
+ *              patterns; its lines are VALUE_LINES from the previous value's end up to lines_end;
+ *              tail: rest of the pattern if the value hangs on a leaf, else NEVER
+ *   VALUE_LINES line u32                                  ascending within a value
+ *   IRREGULAR  value u32                                  patterns whose brackets fnmatch closes at
+ *              different places for different bytes (tokens.h): matched as text, one by one
+ *   ANSWERS    modules_end u32                            answer id -> ANSWER_MODULES up to here
+ *   ANSWER_MODULES module u32
+ *   CLASSES    u8[32]                                     256 bits: which bytes a [...] takes
+ *   TAILS      TAIL programs (below)
+ *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
+ *
+ * THE TRIE holds patterns as tokens: a byte, "any byte" (?), "a byte of a class" ([...]), "any
+ * bytes" (*). Runs of ? and * are reordered to ?...?* first; equal token strings share a value.
+ *
+ *   REF        0: none; LEAF_BIT | value: the rest of one pattern, VALUES[value].tail; otherwise
+ *              the word index in NODES of a record. Records point only forward, and each record
+ *              and each leaf is pointed to exactly once: walks end.
+ *
+ *   RECORD     word   head: LABEL length 12 bits | flags 8 bits | list count 12 bits
+ *              words  label: literal bytes that come first, zero padded
+ *              u32    HAS_STAR_INFO: star number; it and the next only in records that are
+ *              u32[8] entered by a star: which bytes can start something below
+ *              u32    HAS_VALUE: the value of the pattern that ends here
+ *              u32    HAS_STAR: REF of what follows a * (a leaf's tail then starts with the *)
+ *              u32, {class u32, REF}...   HAS_WILD: number of edges; class ANY_BYTE is ?
+ *              u8..., REF...              list: first bytes ascending, zero padded, then one each
+ *              u32, REF...                HAS_TABLE: first | last << 8, then REFs from first to last
+ *
+ *   TAIL       bytes: TAIL_LITERAL n bytes... | TAIL_ANY n | TAIL_CLASS id32 | TAIL_END, and for a
+ *              star: TAIL_STAR_END (trailing), TAIL_STAR_FIND n16 (followed by a segment of n
+ *              bytes' width and another star), TAIL_STAR_LAST n16 (by the last segment)
+ */
+#ifndef PYALIAS_FORMAT_H
+#define PYALIAS_FORMAT_H
+
+#define IMAGE_MAGIC "pyalias\x1a"
+/* major << 16 | minor; a reader takes its own major and any minor up to its own */
+#define IMAGE_VERSION 0x00010000u
+
+enum {
+    HEADER_MAGIC = 0,
+    HEADER_VERSION = 8,
+    HEADER_SECTION_COUNT = 12,
+    HEADER_SIZE = 16,
+    HEADER_CHECKSUM = 24,
+    HEADER_STAR_COUNT = 32,
+    HEADER_WILD_COUNT = 36,
+    HEADER_LONGEST_MODULE = 40,
+    HEADER_ZERO = 44,
+    HEADER_SECTIONS = 48,
+    SECTION_ENTRY = 16
+};
+
+enum section {
+    SECTION_STRINGS,
+    SECTION_MODULES,
+    SECTION_SOURCES,
+    SECTION_LINES,
+    SECTION_SORTED,
+    SECTION_VALUES,
+    SECTION_VALUE_LINES,
+    SECTION_IRREGULAR,
+    SECTION_ANSWERS,
+    SECTION_ANSWER_MODULES,
+    SECTION_CLASSES,
+    SECTION_TAILS,
+    SECTION_NODES,
+    SECTION_COUNT
+};
+
+/* Bytes of an entry of the sections that are tables. */
+enum {
+    MODULE_ENTRY = 8,
+    SOURCE_ENTRY = 28,
+    LINE_ENTRY = 24,
+    VALUE_ENTRY = 12,
+    CLASS_ENTRY = 32
+};
+
+#define IMAGE_START (HEADER_SECTIONS + SECTION_COUNT * SECTION_ENTRY)
+#define NEVER 0xFFFFFFFFu
+#define LEAF_BIT 0x80000000u
+#define ANY_BYTE 0xFFFFFFFFu
+
+enum {
+    HEAD_LABEL_BITS = 12,
+    HEAD_LABEL_MASK = 0xFFF,
+    HEAD_LIST_SHIFT = 20,
+    HAS_STAR_INFO = 1u << 12,
+    HAS_VALUE = 1u << 13,
+    HAS_STAR = 1u << 14,
+    HAS_WILD = 1u << 15,
+    HAS_TABLE = 1u << 16,
+    HEAD_UNUSED = 7u << 17,
+    STAR_INFO_WORDS = 9
+};
+
+enum {
+    TAIL_END,
+    TAIL_LITERAL,
+    TAIL_ANY,
+    TAIL_CLASS,
+    TAIL_STAR_END,
+    TAIL_STAR_FIND,
+    TAIL_STAR_LAST
+};
+
+/* kmod's PATH_MAX: alias_normalize keeps PATH_MAX - 1 bytes and drops the rest without a word. */
+enum { NAME_ROOM = 4096, NAME_MAX_LENGTH = NAME_ROOM - 1 };
+
+#endif

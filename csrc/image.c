@@ -1,0 +1,148 @@
+#include "image.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "checksum.h"
+#include "error.h"
+
+/* Bytes of an entry; 1 where a section is no table. */
+static const uint32_t entry_size[SECTION_COUNT] = {
+    [SECTION_STRINGS] = 1,
+    [SECTION_MODULES] = MODULE_ENTRY,
+    [SECTION_SOURCES] = SOURCE_ENTRY,
+    [SECTION_LINES] = LINE_ENTRY,
+    [SECTION_SORTED] = 4,
+    [SECTION_VALUES] = VALUE_ENTRY,
+    [SECTION_VALUE_LINES] = 4,
+    [SECTION_IRREGULAR] = 4,
+    [SECTION_ANSWERS] = 4,
+    [SECTION_ANSWER_MODULES] = 4,
+    [SECTION_CLASSES] = CLASS_ENTRY,
+    [SECTION_TAILS] = 1,
+    [SECTION_NODES] = 4,
+};
+
+static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
+{
+    uint32_t version;
+
+    if (size < 8 || memcmp(bytes, IMAGE_MAGIC, 8) != 0)
+        return fail(error, PYA_EIMAGE, 0, "not a compiled pyalias index (no magic at byte 0)");
+    if (size < IMAGE_START)
+        return fail(error, PYA_EIMAGE, size, "cut short: %zu bytes, the header alone has %d", size, IMAGE_START);
+    version = load_u32(bytes + HEADER_VERSION);
+    if (version >> 16 != IMAGE_VERSION >> 16 || version > IMAGE_VERSION)
+        return fail(error, PYA_EIMAGE, HEADER_VERSION,
+                    "index version %u.%u, this pyalias reads %u.%u: compile the index again", version >> 16,
+                    version & 0xFFFF, IMAGE_VERSION >> 16, IMAGE_VERSION & 0xFFFF);
+    if (load_u64(bytes + HEADER_SIZE) != size || size % CHECKSUM_STRIPE != 0 || size > UINT32_MAX)
+        return fail(error, PYA_EIMAGE, HEADER_SIZE, "cut short or grown: %zu bytes, the header says %llu", size,
+                    (unsigned long long)load_u64(bytes + HEADER_SIZE));
+    if (load_u64(bytes + HEADER_CHECKSUM) != image_checksum(bytes, size))
+        return fail(error, PYA_EIMAGE, HEADER_CHECKSUM,
+                    "damaged: the checksum differs; compile the index again");
+    if (load_u32(bytes + HEADER_SECTION_COUNT) != SECTION_COUNT || load_u32(bytes + HEADER_ZERO) != 0)
+        return fail(error, PYA_EIMAGE, HEADER_SECTION_COUNT, "damaged: %u sections, expected %d",
+                    load_u32(bytes + HEADER_SECTION_COUNT), SECTION_COUNT);
+    return PYA_OK;
+}
+
+/* Sections follow each other without overlap, each from a multiple of 8. */
+static int place_sections(pya_image *image, const uint8_t *bytes, size_t size, pya_error *error)
+{
+    uint64_t end = IMAGE_START;
+
+    for (unsigned s = 0; s < SECTION_COUNT; s++) {
+        size_t place = HEADER_SECTIONS + (size_t)s * SECTION_ENTRY;
+        uint64_t offset = load_u64(bytes + place), length = load_u64(bytes + place + 8);
+        if (offset < end || offset % 8 != 0 || offset > size || length > size - offset ||
+            length % entry_size[s] != 0)
+            return fail(error, PYA_EIMAGE, place, "damaged: section %u has no place in the image", s);
+        image->section[s] = bytes + offset;
+        image->size[s] = (uint32_t)length;
+        image->count[s] = (uint32_t)length / entry_size[s];
+        end = offset + length;
+    }
+    return PYA_OK;
+}
+
+int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_error *error)
+{
+    int code = check_header(bytes, size, error);
+
+    *image = NULL;
+    if (code != PYA_OK)
+        return code;
+    *image = calloc(1, sizeof **image);
+    if (*image == NULL)
+        return fail(error, PYA_ENOMEM, 0, "out of memory");
+    (*image)->star_count = load_u32(bytes + HEADER_STAR_COUNT);
+    (*image)->wild_count = load_u32(bytes + HEADER_WILD_COUNT);
+    (*image)->longest_module = load_u32(bytes + HEADER_LONGEST_MODULE);
+    code = place_sections(*image, bytes, size, error);
+    if (code == PYA_OK)
+        code = check_sections(*image, error);
+    if (code != PYA_OK) {
+        pya_image_free(*image);
+        *image = NULL;
+    }
+    return code;
+}
+
+void pya_image_free(pya_image *image)
+{
+    free(image);
+}
+
+pya_counts pya_image_counts(const pya_image *image)
+{
+    return (pya_counts){
+        .sources = image->count[SECTION_SOURCES],
+        .lines = image->count[SECTION_LINES],
+        .patterns = image->count[SECTION_VALUES],
+        .modules = image->count[SECTION_MODULES],
+        .answers = image->count[SECTION_ANSWERS],
+    };
+}
+
+static pya_text text_at(const pya_image *image, const uint8_t *reference)
+{
+    return (pya_text){image->section[SECTION_STRINGS] + load_u32(reference), load_u32(reference + 4)};
+}
+
+pya_text pya_image_module(const pya_image *image, uint32_t module)
+{
+    return text_at(image, entry(image, SECTION_MODULES, MODULE_ENTRY, module));
+}
+
+uint32_t pya_image_line_module(const pya_image *image, uint32_t line)
+{
+    return load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 16);
+}
+
+pya_line pya_image_line(const pya_image *image, uint32_t line)
+{
+    const uint8_t *p = entry(image, SECTION_LINES, LINE_ENTRY, line), *source;
+    uint32_t s = 0;
+
+    while (load_u32(entry(image, SECTION_SOURCES, SOURCE_ENTRY, s) + 12) <= line)
+        s++;
+    source = entry(image, SECTION_SOURCES, SOURCE_ENTRY, s);
+    return (pya_line){
+        .pattern = {image->section[SECTION_STRINGS] + load_u32(p), load_u32(p + 8)},
+        .module = pya_image_module(image, load_u32(p + 16)),
+        .source = text_at(image, source),
+        .number = load_u32(p + 20),
+    };
+}
+
+uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *modules, uint32_t room)
+{
+    uint32_t start = start_of(image, SECTION_ANSWERS, 4, answer, 0);
+    uint32_t count = number(image, SECTION_ANSWERS, answer) - start;
+
+    for (uint32_t i = 0; i < count && i < room; i++)
+        modules[i] = number(image, SECTION_ANSWER_MODULES, start + i);
+    return count;
+}

@@ -1,0 +1,32 @@
+/*
+ * Byte strings to small numbers, in order of first appearance.
+ */
+#ifndef PYALIAS_INTERN_H
+#define PYALIAS_INTERN_H
+
+#include "vector.h"
+
+#define INTERN_FAILED 0xFFFFFFFFu
+
+struct interned {
+    uint32_t offset, length, hash;
+};
+
+struct interner {
+    struct bytes_vector text;  /* the strings, one after the other */
+    struct interned *strings;
+    uint32_t count, room;
+    uint32_t *slots;           /* open addressing: id + 1, or 0 */
+    uint32_t slot_mask;
+};
+
+uint32_t intern_hash(const void *bytes, size_t length);
+
+/* The number of a string, new or known; INTERN_FAILED when out of memory or of numbers. */
+uint32_t intern(struct interner *interner, const void *bytes, size_t length);
+
+/* Forgets all strings and keeps the memory. */
+void intern_clear(struct interner *interner);
+void intern_free(struct interner *interner);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * pyalias: the public contract of the C core. cffi reads this very text (from the first line that
+ * is neither a comment nor a preprocessor line), so it holds plain C declarations only.
+ *
+ * What the core does: alias lines in, one position-independent image out (pya_builder_*); an image
+ * and device strings in, answers out (pya_lookup, pya_match_*). It opens no file, keeps no global
+ * state, sets no locale and holds no policy. Bytes are bytes: every comparison is that of libkmod
+ * in the C locale.
+ *
+ * Threads: an opened image is immutable; any number of threads may read it. A pya_scratch belongs
+ * to one call at a time. A pya_builder belongs to one thread.
+ *
+ * Errors: functions return PYA_OK or a negative PYA_E... code. Those with more to say fill a
+ * pya_error that the caller owns (it may live on the stack); its message is a whole sentence.
+ *
+ * Ownership: what a function ..._new or ..._open gives is released by its ..._free; byte ranges
+ * that are passed in stay the caller's and must outlive the object that they were given to.
+ */
+#ifndef PYALIAS_H
+#define PYALIAS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma GCC visibility push(default)
+
+#define PYA_OK 0
+#define PYA_EINVAL (-1)      /* libkmod's -EINVAL: stray brackets; or a NUL byte, which no C string holds */
+#define PYA_ETOOLONG (-2)    /* libkmod's -ENAMETOOLONG: the name matched, name + module exceed PATH_MAX */
+#define PYA_ENOMEM (-3)      /* out of memory */
+#define PYA_EIMAGE (-4)      /* the bytes are no intact image of this version */
+#define PYA_ETEXT (-5)       /* alias text that is none */
+#define PYA_ELIMIT (-6)      /* beyond a limit of the format */
+#define PYA_ECOLUMN (-7)     /* a column whose offsets or lengths contradict each other */
+#define PYA_SEVERAL (-8)     /* pya_lookup: no stored answer; the lines are in the scratch */
+
+/* In the ids of a batch, until pya_ids_settle: a row that libkmod refuses; a null row; and, with
+ * this bit, the number of a combination of lines (pya_combination_lines). */
+#define PYA_ID_INVALID 0xFFFFFFFF
+#define PYA_ID_NULL 0xFFFFFFFE
+#define PYA_ID_COMBINATION 0x80000000
+
+/* How the lines of a source are ordered in an answer. */
+#define PYA_ORDER_PRIORITY 0 /* modules.alias: by first appearance of the module, then by line */
+#define PYA_ORDER_VISIT 1    /* modules.builtin.alias.bin: no priorities; libkmod's last visited first */
+
+/* How the rows of a column lie in memory. */
+#define PYA_ROWS_SEPARATED 0 /* text; each row ends at a separator byte or at the end */
+#define PYA_ROWS_OFFSETS32 1 /* Arrow utf8 / binary */
+#define PYA_ROWS_OFFSETS64 2 /* Arrow large_utf8 / large_binary */
+#define PYA_ROWS_VIEWS 3     /* Arrow utf8_view / binary_view */
+
+typedef struct pya_image pya_image;
+typedef struct pya_scratch pya_scratch;
+typedef struct pya_builder pya_builder;
+typedef struct pya_buffer pya_buffer;
+
+typedef struct pya_error {
+    int code;
+    uint64_t position; /* byte offset in an image; line (from 1) in a text; row of a column */
+    char message[200];
+} pya_error;
+
+typedef struct pya_counts {
+    uint32_t sources, lines, patterns, modules, answers;
+} pya_counts;
+
+/* Borrowed text inside an image. */
+typedef struct pya_text {
+    const uint8_t *bytes;
+    uint32_t length;
+} pya_text;
+
+typedef struct pya_line {
+    pya_text pattern;   /* as it stood in the source, not normalised */
+    pya_text module;    /* normalised */
+    pya_text source;    /* name of the source */
+    uint32_t number;    /* line in the source, from 1; 0: none */
+} pya_line;
+
+typedef struct pya_column {
+    uint32_t rows_layout;          /* PYA_ROWS_... */
+    uint32_t separator;            /* PYA_ROWS_SEPARATED: the byte */
+    uint64_t first, rows;          /* Arrow's offset and length; first is 0 for text */
+    const uint8_t *data;           /* text or Arrow's data buffer; may be NULL when empty */
+    uint64_t data_size;            /* bytes in data (text only) */
+    const void *offsets;           /* rows + 1 offsets, or rows views of 16 bytes */
+    const uint8_t *validity;       /* Arrow's bitmap, or NULL: all valid */
+    const uint8_t *const *buffers; /* views: the variadic buffers */
+    const int64_t *buffer_sizes;   /* views: their sizes */
+    uint64_t buffer_count;
+} pya_column;
+
+/* ---- compile ---------------------------------------------------------------------------------- */
+
+/* NULL when out of memory. */
+pya_builder *pya_builder_new(void);
+void pya_builder_free(pya_builder *builder);
+
+/* Starts a source; the lines added next belong to it. Earlier sources answer first: a lookup
+ * that finds something in one never asks the next (libkmod's __kmod_module_new_from_lookup). */
+int pya_builder_source(pya_builder *builder, const char *name, size_t length, int order);
+
+/* Adds aliases: bytes holds pattern, module, pattern, module, ... without gaps, lengths two
+ * numbers an alias; numbers a line number an alias, or NULL for none. Bytes are borrowed. */
+int pya_builder_aliases(pya_builder *builder, const uint8_t *bytes, size_t size, const uint32_t *lengths,
+                        const uint32_t *numbers, size_t count, pya_error *error);
+
+/* Adds the lines of a modules.alias text: "alias PATTERN MODULE", split at the last blank since
+ * patterns may hold blanks; blank lines, comments and other commands are passed over. An alias
+ * line without a module, or with a NUL, is PYA_ETEXT. Text is borrowed. */
+int pya_builder_text(pya_builder *builder, const uint8_t *text, size_t size, pya_error *error);
+
+/* The image, malloc'ed: *image and *size. Deterministic in the lines added. O(text) memory,
+ * O(lines x log(lines)) comparisons. */
+int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya_error *error);
+void pya_bytes_free(uint8_t *bytes);
+
+/* ---- image ------------------------------------------------------------------------------------ */
+
+/* Checks the whole image (checksum, then every offset) and returns a handle over the borrowed
+ * bytes. Afterwards no lookup can leave them, as long as nobody changes them. */
+int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_error *error);
+void pya_image_free(pya_image *image);
+pya_counts pya_image_counts(const pya_image *image);
+
+/* The line with an id below counts.lines; ids ascend in answer order within a source. */
+pya_line pya_image_line(const pya_image *image, uint32_t line);
+uint32_t pya_image_line_module(const pya_image *image, uint32_t line);
+pya_text pya_image_module(const pya_image *image, uint32_t module);
+/* The number of modules of a stored answer (an id below counts.answers; 0 is the empty one); the
+ * ids of the first `room` go to modules. */
+uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *modules, uint32_t room);
+
+/* ---- match ------------------------------------------------------------------------------------ */
+
+/* Working memory for lookups in one image, some 9 bytes a pattern. NULL when out of memory. */
+pya_scratch *pya_scratch_new(const pya_image *image);
+void pya_scratch_free(pya_scratch *scratch);
+
+/* One lookup: an answer id (0: nothing), or PYA_SEVERAL, or a refusal. */
+int64_t pya_lookup(const pya_image *image, pya_scratch *scratch, const char *key, size_t length);
+
+/* The matching lines of one lookup, in answer order, repeats as libkmod gives them: their number
+ * (0: nothing) or a refusal; *lines is valid until the scratch is used again. */
+int64_t pya_match_lines(const pya_image *image, pya_scratch *scratch, const char *key, size_t length,
+                        const uint32_t **lines);
+
+/* Forgets the combinations of the last batch: the start of a new one. */
+void pya_combinations_clear(pya_scratch *scratch);
+
+/* A column of device strings to ids, one a row: an answer id or one of PYA_ID_.... Several columns
+ * may make one batch and share its combinations. Returns PYA_OK or an error. */
+int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
+                     pya_error *error);
+
+/* The same from PCI ids: five columns of rows numbers; the class as 24 bits. */
+int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
+                      const uint32_t *device, const uint32_t *subvendor, const uint32_t *subdevice,
+                      const uint32_t *class_code, uint64_t rows, uint32_t *ids, pya_error *error);
+
+/* The combinations of the batch: their number, and the lines of each in answer order. */
+uint32_t pya_combination_count(const pya_scratch *scratch);
+uint32_t pya_combination_lines(const pya_scratch *scratch, uint32_t number, const uint32_t **lines);
+
+/* ---- columns ---------------------------------------------------------------------------------- */
+
+/* Rows of a separated text: a separator at the very end starts no row. */
+uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator);
+
+/* How many ids of a batch are no answer ids yet. */
+typedef struct pya_unsettled {
+    uint64_t combinations, invalid, nulls;
+} pya_unsettled;
+pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
+
+/* Makes answer ids of them: combination_ids[number]; 0 for refused rows, whose numbers go to
+ * invalid; 0 for null rows, whose bits in validity (all set before) are cleared. */
+void pya_ids_settle(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids, uint64_t *invalid,
+                    uint8_t *validity);
+
+/* ids[i] = values[indices[i]] for a dictionary column; indices of 1, 2, 4 or 8 bytes; null rows
+ * give PYA_ID_NULL. PYA_ECOLUMN when an index is outside the value_count values. */
+int pya_ids_gather(uint32_t *ids, const uint32_t *values, uint64_t value_count, const void *indices,
+                   int index_size, uint64_t first, uint64_t rows, const uint8_t *validity, pya_error *error);
+
+/* ---- Arrow ------------------------------------------------------------------------------------ */
+
+/* The Arrow C data and stream interfaces, as their specification gives them. */
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+/* A table of answers as list<utf8>: list i holds texts list_offsets[i] to list_offsets[i + 1]. */
+typedef struct pya_answer_table {
+    pya_buffer *list_offsets, *text_offsets, *text;
+    int64_t lists, texts;
+} pya_answer_table;
+
+/* Fills in dictionary<uint32, list<utf8>>: ids over a table. Nothing is copied: the arrays become
+ * users of the buffers. validity may be NULL. PYA_ENOMEM leaves both structs released. */
+int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64_t nulls,
+                      const pya_answer_table *table, struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* ---- memory that Arrow consumers may share ---------------------------------------------------- */
+
+/* Zeroed bytes with a count of users, which starts at one. NULL when out of memory. */
+pya_buffer *pya_buffer_new(size_t size);
+uint8_t *pya_buffer_bytes(pya_buffer *buffer);
+pya_buffer *pya_buffer_use(pya_buffer *buffer); /* one user more; NULL stays NULL */
+void pya_buffer_free(pya_buffer *buffer);       /* one user less */
+
+#pragma GCC visibility pop
+#endif

@@ -1,0 +1,121 @@
+"""Arrow columns in and out by the PyCapsule protocol, without an Arrow library.
+
+https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array as python_array
+from functools import lru_cache
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from pyalias import _binding
+from pyalias.errors import ColumnError
+
+if TYPE_CHECKING:
+    from pyalias._binding import Batch, SharedBuffer
+    from pyalias.answers import Names
+
+_LAYOUTS = {
+    "u": _binding.ROWS_OFFSETS32,
+    "z": _binding.ROWS_OFFSETS32,
+    "U": _binding.ROWS_OFFSETS64,
+    "Z": _binding.ROWS_OFFSETS64,
+    "vu": _binding.ROWS_VIEWS,
+    "vz": _binding.ROWS_VIEWS,
+}
+_INDEX_SIZES = {"c": 1, "C": 1, "s": 2, "S": 2, "i": 4, "I": 4, "l": 8, "L": 8}
+
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = ctypes.c_void_p
+_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_new_capsule = ctypes.pythonapi.PyCapsule_New
+_new_capsule.restype = ctypes.py_object
+_new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+
+# A capsule keeps the pointer to its name, so the names must live as long as this module.
+_SCHEMA_NAME = b"arrow_schema"
+_ARRAY_NAME = b"arrow_array"
+
+
+def is_arrow(column: object) -> bool:
+    """Whether an object hands out Arrow data."""
+    return hasattr(column, "__arrow_c_array__") or hasattr(column, "__arrow_c_stream__")
+
+
+def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
+    """The unsettled ids of an Arrow column: one array, or a stream of chunks.
+
+    Raises:
+        ColumnError: the column holds no strings, or its parts contradict each other.
+    """
+    if hasattr(column, "__arrow_c_array__"):
+        # The capsules own the structs and release them when they go.
+        schema_capsule, array_capsule = column.__arrow_c_array__()
+        schema = _binding.arrow_struct("ArrowSchema", _capsule_pointer(schema_capsule, _SCHEMA_NAME))
+        array = _binding.arrow_struct("ArrowArray", _capsule_pointer(array_capsule, _ARRAY_NAME))
+        return _match_array(batch, schema, array)
+    capsule = column.__arrow_c_stream__()
+    stream = _binding.arrow_struct("ArrowArrayStream", _capsule_pointer(capsule, b"arrow_array_stream"))
+    schema = _binding.arrow_stream_schema(stream)
+    _layout(schema)
+    parts = []
+    while (array := _binding.arrow_stream_next(stream)) is not None:
+        parts.append(_match_array(batch, schema, array))
+    return _binding.joined(parts) if parts else _binding.null_ids(0)
+
+
+def _layout(schema: Any) -> int | None:
+    """How the strings of a column lie; ``None`` for a column of Arrow's null type."""
+    text = schema.dictionary if schema.dictionary else schema
+    kind = _binding.arrow_format(text)
+    if kind == "n":
+        return None
+    if kind in _LAYOUTS:
+        return _LAYOUTS[kind]
+    what = "a table: pass one of its columns" if kind.startswith("+s") else f"of Arrow type {kind!r}"
+    raise ColumnError(f"expected a column of strings (utf8, large_utf8, utf8_view), found one {what}")
+
+
+def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
+    layout = _layout(schema)
+    if layout is None:
+        return _binding.null_ids(array.length)
+    if not schema.dictionary:
+        return batch.match(_binding.arrow_column(array, layout))
+    kind = _binding.arrow_format(schema)
+    if kind not in _INDEX_SIZES:
+        raise ColumnError(f"dictionary indices of Arrow type {kind!r}: expected an integer type")
+    values = batch.match(_binding.arrow_column(array.dictionary, layout))
+    indices, validity = _binding.arrow_indices(array)
+    return _binding.gather(values, indices, _INDEX_SIZES[kind], array.offset, array.length, validity)
+
+
+# Every batch of an index exports the same table until a new answer turns up.
+@lru_cache(maxsize=4)
+def _names_table(table: tuple[Names, ...]) -> _binding.NamesTable:
+    texts = [name.encode("utf-8", "surrogateescape") for names in table for name in names]
+    return _binding.NamesTable(
+        _binding.shared_bytes(_offsets(map(len, table))),
+        len(table),
+        _binding.shared_bytes(_offsets(map(len, texts))),
+        len(texts),
+        _binding.shared_bytes(b"".join(texts)),
+    )
+
+
+def _offsets(lengths: Any) -> python_array[int]:
+    return python_array("i", accumulate(lengths, initial=0))
+
+
+def export_answers(
+    ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, table: tuple[Names, ...]
+) -> tuple[object, object]:
+    """The two capsules of ``__arrow_c_array__`` for settled ids over a table."""
+    exported = _binding.export_arrow(ids, validity, nulls, _names_table(table))
+    return (
+        _new_capsule(exported.schema, _SCHEMA_NAME, exported.schema_destructor),
+        _new_capsule(exported.array, _ARRAY_NAME, exported.array_destructor),
+    )

@@ -1,0 +1,539 @@
+"""The one module that touches the compiled core: C handles in, plain Python objects out.
+
+Everything cffi returns is ``Any`` and typed from here on. Calls into C release the GIL; an opened
+image is immutable and each call takes a scratch of its own from a pool, so any number of threads
+may look up at once.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pyalias._native import ffi, lib
+from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer, Sequence
+
+ORDER_PRIORITY: Final[int] = lib.PYA_ORDER_PRIORITY
+ORDER_VISIT: Final[int] = lib.PYA_ORDER_VISIT
+ROWS_OFFSETS32: Final[int] = lib.PYA_ROWS_OFFSETS32
+ROWS_OFFSETS64: Final[int] = lib.PYA_ROWS_OFFSETS64
+ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
+
+# Bound once: attribute access on cffi's lib costs as much as a short lookup.
+_lookup = lib.pya_lookup
+_SEVERAL: Final[int] = lib.PYA_SEVERAL
+
+
+class Counts(NamedTuple):
+    """What an image holds."""
+
+    sources: int
+    aliases: int
+    patterns: int
+    modules: int
+    answers: int
+
+
+class Line(NamedTuple):
+    """An alias line as the image keeps it; ``number`` is 0 where it has none."""
+
+    pattern: bytes
+    module: bytes
+    source: bytes
+    number: int
+
+
+class Source(NamedTuple):
+    """What one source is compiled from: alias text, or aliases taken apart."""
+
+    name: bytes
+    order: int
+    text: bytes | None = None
+    """A ``modules.alias`` text, or ``None`` where ``aliases`` are given."""
+    aliases: Sequence[tuple[bytes, bytes]] = ()
+    numbers: Sequence[int] | None = None
+
+
+def _raise(code: int, error: Any, file: str | None = None) -> None:
+    """Turn a code of the core into the exception that it stands for."""
+    if code == lib.PYA_OK:
+        return
+    message = ffi.string(error.message).decode()
+    if code == lib.PYA_ENOMEM:
+        raise MemoryError(message)
+    if code == lib.PYA_EIMAGE:
+        raise ImageError(f"{message} (byte {error.position})", file)
+    if code == lib.PYA_ETEXT:
+        raise AliasFileError(message, file, error.position)
+    if code == lib.PYA_ELIMIT:
+        raise LimitError(message)
+    raise ColumnError(message)
+
+
+def _refusal(code: int, key: bytes) -> InvalidModaliasError:
+    shown = key if len(key) <= 80 else key[:77] + b"..."  # noqa: PLR2004 a line of a terminal
+    if code == lib.PYA_ETOOLONG:
+        return InvalidModaliasError(
+            f"{shown!r}: {len(key)} bytes are too long for libkmod (-ENAMETOOLONG): "
+            "name and module must fit into 4096 bytes",
+            key,
+            errno.ENAMETOOLONG,
+        )
+    return InvalidModaliasError(
+        f"{shown!r}: libkmod refuses it (-EINVAL): brackets must come in pairs, and no name holds a NUL", key
+    )
+
+
+def compile_image(sources: Sequence[Source]) -> memoryview:
+    """Compile sources, the first to answer first, to the bytes of an image.
+
+    Raises:
+        AliasFileError: a line is no alias; the message names source and line.
+        LimitError: the image would exceed 4 GiB.
+    """
+    builder = ffi.gc(lib.pya_builder_new(), lib.pya_builder_free)
+    if builder == ffi.NULL:
+        raise MemoryError
+    error = ffi.new("pya_error *")
+    borrowed = []  # the builder points into these until it has compiled
+    for source in sources:
+        if lib.pya_builder_source(builder, source.name, len(source.name), source.order) != lib.PYA_OK:
+            raise MemoryError
+        name = source.name.decode("utf-8", "surrogateescape") or None
+        if source.text is not None:
+            text = ffi.from_buffer("uint8_t[]", source.text)
+            borrowed.append(text)
+            _raise(lib.pya_builder_text(builder, text, len(text), error), error, name)
+        else:
+            blob = ffi.from_buffer("uint8_t[]", b"".join(part for alias in source.aliases for part in alias))
+            lengths = ffi.new("uint32_t[]", [len(part) for alias in source.aliases for part in alias])
+            numbers = ffi.NULL if source.numbers is None else ffi.new("uint32_t[]", source.numbers)
+            borrowed.append(blob)
+            code = lib.pya_builder_aliases(
+                builder, blob, len(blob), lengths, numbers, len(source.aliases), error
+            )
+            _raise(code, error, name)
+    image = ffi.new("uint8_t **")
+    size = ffi.new("size_t *")
+    _raise(lib.pya_builder_compile(builder, image, size, error), error)
+    owner = ffi.gc(image[0], lib.pya_bytes_free, size[0])
+    return memoryview(ffi.buffer(owner, size[0]))
+
+
+class SharedBuffer:
+    """Zeroed memory that Arrow consumers may go on using after Python has let go of it."""
+
+    def __init__(self, size: int) -> None:
+        self.handle = ffi.gc(lib.pya_buffer_new(size), lib.pya_buffer_free, size)
+        if self.handle == ffi.NULL:
+            raise MemoryError(f"{size} bytes")
+        self.pointer = lib.pya_buffer_bytes(self.handle)
+        self.size = size
+
+    def view(self) -> memoryview:
+        """The memory; it stays for as long as the view does."""
+        # ffi.buffer keeps its cdata alive, and the cdata here is made to keep the handle alive.
+        handle = self.handle
+        owner = ffi.gc(ffi.cast("uint8_t *", self.pointer), lambda _: handle)
+        return memoryview(ffi.buffer(owner, self.size))
+
+
+class Column(NamedTuple):
+    """Rows of text as they lie in memory; the addresses are Arrow's, ``owner`` keeps them valid."""
+
+    layout: int
+    rows: int
+    owner: object
+    first: int = 0
+    data: Any = None
+    data_size: int = 0
+    separator: int = 0
+    offsets: Any = None
+    validity: Any = None
+    buffers: Any = None
+    buffer_sizes: Any = None
+    buffer_count: int = 0
+
+
+def text_column(text: Buffer, separator: bytes) -> Column:
+    """The rows of a text, each up to a separator; one at the very end starts no row."""
+    data = ffi.from_buffer("uint8_t[]", text)
+    rows = lib.pya_count_rows(data, len(data), separator[0])
+    return Column(
+        lib.PYA_ROWS_SEPARATED, rows, data, data=data, data_size=len(data), separator=separator[0]
+    )
+
+
+def offsets_column(data: bytes, offsets: Buffer) -> Column:
+    """Rows that lie between int64 offsets of a text: any byte may be part of a row."""
+    bounds = ffi.from_buffer("int64_t[]", offsets)
+    text = ffi.from_buffer("uint8_t[]", data)
+    return Column(ROWS_OFFSETS64, len(bounds) - 1, (text, bounds), data=text, offsets=bounds)
+
+
+class Image:
+    """An opened image over borrowed bytes, and the lookups in it.
+
+    Raises:
+        ImageError: the bytes are no intact image of this version.
+    """
+
+    def __init__(self, data: Buffer, file: str | None = None) -> None:
+        self._data = ffi.from_buffer("uint8_t[]", data)
+        handle = ffi.new("pya_image **")
+        error = ffi.new("pya_error *")
+        _raise(lib.pya_image_open(self._data, len(self._data), handle, error), error, file)
+        self._image = ffi.gc(handle[0], lib.pya_image_free)
+        self._scratches: list[Any] = []
+        counts = lib.pya_image_counts(self._image)
+        self.counts = Counts(counts.sources, counts.lines, counts.patterns, counts.modules, counts.answers)
+        self.size = len(self._data)
+
+    def view(self) -> memoryview:
+        """The bytes of the image."""
+        return memoryview(ffi.buffer(self._data))
+
+    def _take_scratch(self) -> Any:
+        try:
+            return self._scratches.pop()
+        except IndexError:
+            scratch = ffi.gc(lib.pya_scratch_new(self._image), lib.pya_scratch_free)
+            if scratch == ffi.NULL:
+                raise MemoryError from None
+            return scratch
+
+    # ---- one key ----
+
+    def lookup(self, key: bytes) -> int | tuple[int, ...]:
+        """The id of a stored answer (0: nothing), or the matching lines where none is stored.
+
+        Raises:
+            InvalidModaliasError: libkmod refuses the key.
+        """
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:
+            scratch = self._take_scratch()
+        answer: int = _lookup(self._image, scratch, key, len(key))
+        self._scratches.append(scratch)
+        if answer >= 0:
+            return answer
+        if answer == _SEVERAL:
+            return self.match_lines(key)
+        if answer == lib.PYA_ENOMEM:
+            raise MemoryError
+        raise _refusal(answer, key)
+
+    def match_lines(self, key: bytes) -> tuple[int, ...]:
+        """The ids of the matching lines in answer order, repeats as libkmod gives them.
+
+        Raises:
+            InvalidModaliasError: libkmod refuses the key.
+        """
+        scratch = self._take_scratch()
+        lines = ffi.new("uint32_t **")
+        count = lib.pya_match_lines(self._image, scratch, key, len(key), lines)
+        found = tuple(ffi.unpack(lines[0], count)) if count > 0 else ()
+        self._scratches.append(scratch)
+        if count == lib.PYA_ENOMEM:
+            raise MemoryError
+        if count < 0:
+            raise _refusal(count, key)
+        return found
+
+    # ---- what ids mean ----
+
+    def line(self, line: int) -> Line:
+        """One alias line."""
+        found = lib.pya_image_line(self._image, line)
+        return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
+
+    def line_module(self, line: int) -> int:
+        """The module id of a line."""
+        module: int = lib.pya_image_line_module(self._image, line)
+        return module
+
+    def module(self, module: int) -> bytes:
+        """The name of a module."""
+        return _text(lib.pya_image_module(self._image, module))
+
+    def answer(self, answer: int) -> tuple[int, ...]:
+        """The module ids of a stored answer."""
+        count = lib.pya_image_answer(self._image, answer, ffi.NULL, 0)
+        modules = ffi.new("uint32_t[]", count)
+        lib.pya_image_answer(self._image, answer, modules, count)
+        return tuple(modules)
+
+
+def _text(text: Any) -> bytes:
+    found: bytes = ffi.unpack(ffi.cast("char *", text.bytes), text.length) if text.length else b""
+    return found
+
+
+class Batch:
+    """One batch of rows against an image: add columns, then settle.
+
+    Its ids are answer ids, but for refused rows, null rows and combinations of lines that have no
+    stored answer; ``settle`` turns these into ids too.
+    """
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._scratch = image._take_scratch()  # noqa: SLF001 the other half of one thing
+        lib.pya_combinations_clear(self._scratch)
+
+    def match(self, column: Column) -> SharedBuffer:
+        """The unsettled ids of a column, uint32."""
+        ids = SharedBuffer(4 * column.rows)
+        given = ffi.new(
+            "pya_column *",
+            {
+                "rows_layout": column.layout,
+                "separator": column.separator,
+                "first": column.first,
+                "rows": column.rows,
+                "data": column.data or ffi.NULL,
+                "data_size": column.data_size,
+                "offsets": column.offsets or ffi.NULL,
+                "validity": column.validity or ffi.NULL,
+                "buffers": column.buffers or ffi.NULL,
+                "buffer_sizes": column.buffer_sizes or ffi.NULL,
+                "buffer_count": column.buffer_count,
+            },
+        )
+        error = ffi.new("pya_error *")
+        pointer = ffi.cast("uint32_t *", ids.pointer)
+        _raise(
+            lib.pya_match_column(self._image._image, self._scratch, given, pointer, error),  # noqa: SLF001
+            error,
+        )
+        return ids
+
+    def match_pci_ids(self, columns: Sequence[memoryview], rows: int) -> SharedBuffer:
+        """The unsettled ids of five uint32 columns: vendor, device, subvendor, subdevice, class."""
+        ids = SharedBuffer(4 * rows)
+        error = ffi.new("pya_error *")
+        _raise(
+            lib.pya_match_pci_ids(
+                self._image._image,  # noqa: SLF001
+                self._scratch,
+                *(ffi.from_buffer("uint32_t[]", column) for column in columns),
+                rows,
+                ffi.cast("uint32_t *", ids.pointer),
+                error,
+            ),
+            error,
+        )
+        return ids
+
+    def combinations(self) -> list[tuple[int, ...]]:
+        """The lines of each combination that the ids of the batch name."""
+        lines = ffi.new("uint32_t **")
+        found = []
+        for number in range(lib.pya_combination_count(self._scratch)):
+            count = lib.pya_combination_lines(self._scratch, number, lines)
+            found.append(tuple(ffi.unpack(lines[0], count)))
+        return found
+
+    def finish(self) -> None:
+        """Give the working memory back."""
+        self._image._scratches.append(self._scratch)  # noqa: SLF001
+
+
+class Settled(NamedTuple):
+    """What settling found besides ids."""
+
+    invalid: tuple[int, ...]
+    validity: SharedBuffer | None
+    nulls: int
+
+
+def gather(values: SharedBuffer, indices: Any, size: int, first: int, rows: int, validity: Any) -> SharedBuffer:
+    """Ids of a dictionary column: ``values[index]`` for each row. Indices have ``size`` bytes.
+
+    Raises:
+        ColumnError: an index names no value.
+    """
+    ids = SharedBuffer(4 * rows)
+    error = ffi.new("pya_error *")
+    code = lib.pya_ids_gather(
+        ffi.cast("uint32_t *", ids.pointer),
+        ffi.cast("uint32_t *", values.pointer),
+        values.size // 4,
+        indices,
+        size,
+        first,
+        rows,
+        validity or ffi.NULL,
+        error,
+    )
+    _raise(code, error)
+    return ids
+
+
+def settle(ids: SharedBuffer, combination_ids: Sequence[int]) -> Settled:
+    """Turn the unsettled ids of a batch into answer ids, in place."""
+    pointer, rows = ffi.cast("uint32_t *", ids.pointer), ids.size // 4
+    unsettled = lib.pya_ids_unsettled(pointer, rows)
+    if not (unsettled.combinations or unsettled.invalid or unsettled.nulls):
+        return Settled((), None, 0)
+    invalid = ffi.new("uint64_t[]", unsettled.invalid)
+    validity = None
+    if unsettled.nulls:
+        validity = SharedBuffer((rows + 7) // 8)
+        ffi.memmove(validity.pointer, b"\xff" * validity.size, validity.size)
+    lib.pya_ids_settle(
+        pointer,
+        rows,
+        ffi.new("uint32_t[]", combination_ids),
+        invalid,
+        validity.pointer if validity else ffi.NULL,
+    )
+    return Settled(tuple(ffi.unpack(invalid, unsettled.invalid)), validity, unsettled.nulls)
+
+
+# ---- Arrow structs ----
+
+
+def arrow_struct(kind: str, address: int) -> Any:
+    """The ``ArrowSchema``, ``ArrowArray`` or ``ArrowArrayStream`` at an address."""
+    return ffi.cast(f"struct {kind} *", address)
+
+
+def arrow_format(schema: Any) -> str:
+    """The format string of a schema."""
+    text: str = ffi.string(schema.format).decode()
+    return text
+
+
+def arrow_stream_schema(stream: Any) -> Any:
+    """The schema of a stream; released when Python lets go of it."""
+    schema = ffi.gc(ffi.new("struct ArrowSchema *"), _release)
+    _check_stream(stream, stream.get_schema(stream, schema))
+    return schema
+
+
+def arrow_stream_next(stream: Any) -> Any:
+    """The next array of a stream, released when Python lets go of it; ``None`` at the end."""
+    array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
+    _check_stream(stream, stream.get_next(stream, array))
+    return array if array.release != ffi.NULL else None
+
+
+def _release(struct: Any) -> None:
+    if struct.release != ffi.NULL:
+        struct.release(struct)
+
+
+def _check_stream(stream: Any, code: int) -> None:
+    if code != 0:
+        reason = stream.get_last_error(stream)
+        text = ffi.string(reason).decode(errors="replace") if reason != ffi.NULL else f"error {code}"
+        raise ColumnError(f"the Arrow stream failed: {text}")
+
+
+def arrow_column(array: Any, layout: int) -> Column:
+    """The rows of an Arrow string array."""
+    # validity, offsets or views, data; a view array has any number of data buffers, then their sizes
+    validity, offsets = array.buffers[0], array.buffers[1]
+    common = {"rows": array.length, "owner": array, "first": array.offset, "offsets": offsets}
+    common["validity"] = ffi.cast("uint8_t *", validity) if array.null_count else None
+    if array.length == 0:
+        # Producers may leave out the buffers of an empty array.
+        return Column(ROWS_OFFSETS32, 0, array)
+    if layout != ROWS_VIEWS:
+        return Column(layout, data=ffi.cast("uint8_t *", array.buffers[2]), **common)
+    count = array.n_buffers - 3
+    return Column(
+        layout,
+        buffers=ffi.cast("uint8_t **", array.buffers + 2),
+        buffer_sizes=ffi.cast("int64_t *", array.buffers[2 + count]),
+        buffer_count=count,
+        **common,
+    )
+
+
+def arrow_indices(array: Any) -> tuple[Any, Any]:
+    """The indices and the validity bitmap (or ``None``) of a dictionary array."""
+    return array.buffers[1], ffi.cast("uint8_t *", array.buffers[0]) if array.null_count else None
+
+
+def null_ids(rows: int) -> SharedBuffer:
+    """Unsettled ids that are all null."""
+    ids = SharedBuffer(4 * rows)
+    ffi.memmove(ids.pointer, lib.PYA_ID_NULL.to_bytes(4, "little") * rows, ids.size)
+    return ids
+
+
+def joined(parts: Sequence[SharedBuffer]) -> SharedBuffer:
+    """The parts of a column as one."""
+    if len(parts) == 1:
+        return parts[0]
+    whole = SharedBuffer(sum(part.size for part in parts))
+    at = 0
+    for part in parts:
+        ffi.memmove(whole.pointer + at, part.pointer, part.size)
+        at += part.size
+    return whole
+
+
+def shared_bytes(data: Buffer) -> SharedBuffer:
+    """A copy of some bytes that Arrow consumers may share."""
+    source = ffi.from_buffer(data)
+    shared = SharedBuffer(len(source))
+    ffi.memmove(shared.pointer, source, len(source))
+    return shared
+
+
+class ExportedArray(NamedTuple):
+    """Addresses of two structs on the heap and of the capsule destructors that free them."""
+
+    schema: int
+    schema_destructor: int
+    array: int
+    array_destructor: int
+
+
+class NamesTable(NamedTuple):
+    """A table of answers as Arrow keeps lists of text."""
+
+    list_offsets: SharedBuffer
+    lists: int
+    text_offsets: SharedBuffer
+    texts: int
+    text: SharedBuffer
+
+
+def export_arrow(
+    ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, table: NamesTable
+) -> ExportedArray:
+    """Settled ids over a table as a ``dictionary<uint32, list<utf8>>``."""
+    schema, array = lib.new_schema(), lib.new_array()
+    given = ffi.new(
+        "pya_answer_table *",
+        {
+            "list_offsets": table.list_offsets.handle,
+            "lists": table.lists,
+            "text_offsets": table.text_offsets.handle,
+            "texts": table.texts,
+            "text": table.text.handle,
+        },
+    )
+    bits = validity.handle if validity else ffi.NULL
+    if schema == ffi.NULL or array == ffi.NULL:
+        raise MemoryError
+    if lib.pya_arrow_answers(ids.handle, ids.size // 4, bits, nulls, given, schema, array) != lib.PYA_OK:
+        raise MemoryError
+
+    def address(pointer: Any) -> int:
+        return int(ffi.cast("uintptr_t", pointer))
+
+    return ExportedArray(
+        address(schema),
+        address(ffi.addressof(lib, "release_schema_capsule")),
+        address(array),
+        address(ffi.addressof(lib, "release_array_capsule")),
+    )

@@ -1,0 +1,367 @@
+"""The alias index: which modules claim a device, with libkmod's answers."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from array import array
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pyalias import _binding, kernels
+from pyalias._binding import Batch, Counts, Image, Source
+from pyalias.aliases import Alias
+from pyalias.answers import Answers, AnswerTable
+from pyalias.atomic_file import AtomicFile
+from pyalias.errors import AliasFileError, ColumnError, FileAccessError, ImageError, InvalidModaliasError, PyaliasError
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer, Iterable
+    from types import TracebackType
+
+    from pyalias._binding import SharedBuffer
+    from pyalias.answers import Names
+
+_MEMO_ROOM = 1 << 16
+_MEMO_LONGEST = 256
+_ANSWER_ROOM = 1 << 20
+
+
+class AliasIndex:
+    """The aliases of one kernel, compiled: made by ``from_modules`` and its siblings, or ``open``.
+
+    Immutable, and safe to use from many threads. Answers are those of libkmod's search in
+    ``modules.alias.bin`` and, where that has nothing, ``modules.builtin.alias.bin``, in the C
+    locale (``?`` takes one byte). The rest of ``modprobe -R`` (names of modules, modprobe.d, ...)
+    is not part of an alias index.
+
+    Text goes in and out as UTF-8 with surrogateescape, so any byte survives.
+    """
+
+    def __init__(self, image: Image, path: str | None = None) -> None:
+        self._open_image: Image | None = image
+        self._path = path
+        self._answers = AnswerTable(image)
+        self._memo: dict[str | bytes, Names] = {}
+
+    # ---- made from aliases ----
+
+    @classmethod
+    def from_modules(
+        cls,
+        directory: str | os.PathLike[str] | None = None,
+        *,
+        root: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Compile a kernel's module directory: ``modules.alias``, then ``modules.builtin.modinfo``.
+
+        Args:
+            directory: such as ``/lib/modules/6.12.0-amd64``; ``None`` is the running kernel's.
+            root: of another system's tree; it goes before the directory.
+
+        Raises:
+            FileAccessError: the directory or its ``modules.alias`` is missing or cannot be read.
+            AliasFileError: a file is damaged; the message says where.
+        """
+        return cls._compile(kernels.read_sources(kernels.modules_directory(directory, root)))
+
+    @classmethod
+    def from_alias_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Compile one text in the form of ``modules.alias``.
+
+        Lines are ``alias PATTERN MODULE``, split at the last blank (patterns may hold blanks);
+        blank lines, comments and other modprobe commands are passed over.
+
+        Raises:
+            FileAccessError: the file is missing or cannot be read.
+            AliasFileError: an ``alias`` line without a module, or a text without any alias in it.
+        """
+        text = kernels.read_file(Path(path), "expected a modules.alias text")
+        index = cls._compile([kernels.alias_text_source(Path(path).name, text)])
+        if not index.counts.aliases:
+            _refuse_other_text(text, os.fspath(path))
+        return index
+
+    @classmethod
+    def compile(cls, aliases: Iterable[Alias | tuple[str | bytes, str | bytes]]) -> Self:
+        """Compile ``(pattern, module)`` pairs or ``Alias`` records, in order of priority.
+
+        As in a ``modules.alias``, all lines of a module answer where its first one stands.
+
+        Raises:
+            AliasFileError: a pair that cannot be an alias (an empty module, a NUL).
+        """
+        pairs = []
+        numbers = []
+        for number, alias in enumerate(aliases, 1):
+            try:
+                pattern, module, *rest = alias
+                pairs.append((_encoded(pattern), _encoded(module)))
+            except (TypeError, ValueError, UnicodeEncodeError) as error:
+                raise AliasFileError(f"alias {number}: expected (pattern, module), found {alias!r}") from error
+            numbers.append(rest[1] or 0 if len(rest) > 1 else 0)
+        return cls._compile([Source(b"", _binding.ORDER_PRIORITY, aliases=pairs, numbers=numbers)])
+
+    @classmethod
+    def _compile(cls, sources: list[Source]) -> Self:
+        return cls(Image(_binding.compile_image(sources)))
+
+    # ---- saved and opened ----
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the compiled index to a file, atomically: all of it, or nothing.
+
+        Raises:
+            FileAccessError: the file cannot be written; what stood there before still does.
+        """
+        with AtomicFile(path) as file:
+            file.write(self._image.view())
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Map a saved index into memory, shared with every process that does.
+
+        The whole file is read once, to check it. Replace such a file by ``save`` (which renames),
+        never in place: like any mapped file it must not shrink under its readers.
+
+        Raises:
+            FileAccessError: the file is missing or cannot be read.
+            ImageError: it is no intact index of this version.
+        """
+        try:
+            with Path(path).open("rb") as file:
+                if not os.fstat(file.fileno()).st_size:
+                    raise ImageError("an empty file is no compiled index", os.fspath(path))
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise FileAccessError.from_oserror(error, path, "expected a compiled index") from error
+        return cls(Image(data, os.fspath(path)), os.path.abspath(path))
+
+    @classmethod
+    def from_bytes(cls, data: Buffer) -> Self:
+        """Open an index that lies in memory; the buffer is borrowed and must not change.
+
+        Raises:
+            ImageError: it is no intact index of this version.
+        """
+        return cls(Image(data))
+
+    def to_bytes(self) -> bytes:
+        """The compiled index as ``save`` writes it."""
+        return bytes(self._image.view())
+
+    def __reduce__(self) -> tuple[Any, tuple[str | bytes]]:
+        # An opened file is mapped again, by path: a cluster's workers share it, they don't copy it.
+        if self._path is not None:
+            return type(self).open, (self._path,)
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def close(self) -> None:
+        """Let go of the memory or mapping, once lookups under way have ended. May be called twice."""
+        self._open_image = None
+        self._memo = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def _image(self) -> Image:
+        if self._open_image is None:
+            raise PyaliasError("this AliasIndex is closed: open it again")
+        return self._open_image
+
+    @property
+    def counts(self) -> Counts:
+        """How many sources, aliases, distinct patterns, modules and stored answers there are."""
+        return self._image.counts
+
+    @property
+    def size(self) -> int:
+        """Bytes of the compiled index."""
+        return self._image.size
+
+    def __repr__(self) -> str:
+        if self._open_image is None:
+            return "<AliasIndex, closed>"
+        return f"<AliasIndex of {self.counts.aliases} aliases, {self.counts.modules} modules>"
+
+    # ---- asked ----
+
+    def lookup(self, modalias: str | bytes) -> Names:
+        """The names of the modules that claim a device, as libkmod's index search returns them.
+
+        In libkmod's order (that of ``modules.dep``), one for each matching alias line, so a module
+        with two matching patterns stands twice. ``()`` when nothing matches. Recent answers are
+        remembered.
+
+        Raises:
+            InvalidModaliasError: where libkmod gives -EINVAL (stray brackets) or -ENAMETOOLONG.
+        """
+        try:
+            return self._memo[modalias]
+        except KeyError:
+            pass
+        found = self._image.lookup(_key(modalias))
+        if not isinstance(found, int):
+            found = self._table().id_of_lines(found)
+        names = self._answers.names(found)
+        if len(modalias) <= _MEMO_LONGEST:
+            if len(self._memo) >= _MEMO_ROOM:
+                self._memo = {}
+            self._memo[modalias] = names
+        return names
+
+    def match(self, modalias: str | bytes) -> tuple[Alias, ...]:
+        """The alias lines that match a device, in the order of ``lookup``: each with file and line.
+
+        Raises:
+            InvalidModaliasError: as ``lookup``.
+        """
+        image = self._image
+        return tuple(_alias(image, line) for line in image.match_lines(_key(modalias)))
+
+    def lookup_many(self, modaliases: Any) -> Answers:
+        """Look up a whole column of devices.
+
+        Args:
+            modaliases: a list or other iterable of ``str`` or ``bytes``; or text as ``bytes`` (also
+                ``bytearray``, ``memoryview``, ``mmap``) with one modalias a line; or an Arrow
+                string column, by the PyCapsule protocol: utf8, large_utf8, utf8_view or a
+                dictionary of them, an array or a stream of chunks, nulls kept.
+
+        Rows that libkmod would refuse do not raise: they are listed in ``Answers.invalid``.
+
+        Raises:
+            ColumnError: another kind of input; the message names the first bad row.
+        """
+        if isinstance(modaliases, str):
+            raise ColumnError("expected many device strings, found one str: use lookup() for it")
+        if hasattr(modaliases, "__arrow_c_array__") or hasattr(modaliases, "__arrow_c_stream__"):
+            from pyalias._arrow import match_arrow  # noqa: PLC0415 needs ctypes, which lookups do not
+
+            return self._batch(lambda batch: match_arrow(batch, modaliases))
+        if isinstance(modaliases, bytes | bytearray | memoryview | mmap.mmap):
+            return self._batch(lambda batch: batch.match(_text_column(modaliases)))
+        return self._batch(lambda batch: batch.match(_list_column(modaliases)))
+
+    def lookup_ids(
+        self, *, vendor: Buffer, device: Buffer, subvendor: Buffer, subdevice: Buffer, class_code: Buffer
+    ) -> Answers:
+        """Look up PCI devices by their numbers: five uint32 columns of equal length.
+
+        Columns are buffers of 4-byte unsigned numbers (``array("I")``, numpy uint32); the class has
+        24 bits. The answers, and their ids, are those of the strings that the kernel prints for
+        such devices (``drivers/pci/pci-sysfs.c``, ``modalias_show``).
+
+        Raises:
+            ColumnError: a column of another type or length, or a class beyond 24 bits.
+        """
+        columns = [
+            _number_column(name, column)
+            for name, column in (
+                ("vendor", vendor),
+                ("device", device),
+                ("subvendor", subvendor),
+                ("subdevice", subdevice),
+                ("class_code", class_code),
+            )
+        ]
+        lengths = [len(column) for column in columns]
+        if len(set(lengths)) > 1:
+            raise ColumnError(f"expected five columns of one length, found lengths {lengths}")
+        return self._batch(lambda batch: batch.match_pci_ids(columns, lengths[0]))
+
+    def _batch(self, match: Any) -> Answers:
+        batch = Batch(self._image)
+        ids: SharedBuffer = match(batch)
+        table = self._table()
+        settled = _binding.settle(ids, [table.id_of_lines(lines) for lines in batch.combinations()])
+        batch.finish()
+        return Answers(ids, table, settled.invalid, settled.validity, settled.nulls)
+
+    def _table(self) -> AnswerTable:
+        """The table of answers; a new one when hostile input has made it huge (old answers keep theirs)."""
+        if len(self._answers) > _ANSWER_ROOM + self.counts.answers:
+            self._answers = AnswerTable(self._image)
+        return self._answers
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+
+
+def _key(modalias: str | bytes) -> bytes:
+    try:
+        return _encoded(modalias)
+    except UnicodeEncodeError as error:
+        raise InvalidModaliasError(f"{modalias!r} holds a lone surrogate, which is no byte", modalias) from error
+    except TypeError as error:
+        raise ColumnError(f"expected str or bytes, found {type(modalias).__name__}") from error
+
+
+def _alias(image: Image, line: int) -> Alias:
+    pattern, module, source, number = image.line(line)
+    return Alias(
+        pattern.decode("utf-8", "surrogateescape"),
+        module.decode("utf-8", "surrogateescape"),
+        source.decode("utf-8", "surrogateescape") or None,
+        number or None,
+    )
+
+
+def _refuse_other_text(text: bytes, path: str) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.startswith(b"#"):
+            shown = line[:60].decode("utf-8", "backslashreplace")
+            raise AliasFileError(f'expected "alias PATTERN MODULE" lines, found {shown!r} and no alias', path, number)
+
+
+def _text_column(text: Any) -> _binding.Column:
+    try:
+        return _binding.text_column(text, b"\n")
+    except (BufferError, TypeError, ValueError) as error:
+        raise ColumnError(f"expected contiguous bytes with one modalias a line: {error}") from error
+
+
+def _list_column(modaliases: Any) -> _binding.Column:
+    try:
+        rows = modaliases if isinstance(modaliases, list | tuple) else list(modaliases)
+    except TypeError as error:
+        kind = type(modaliases).__name__
+        raise ColumnError(f"expected device strings (a list, lines of bytes, an Arrow column), found {kind}") from error
+    try:
+        # No device string holds a NUL, so it separates; where one does, rows are counted apart.
+        text = "\0".join(rows).encode("utf-8", "surrogateescape")
+    except (TypeError, UnicodeEncodeError):
+        text = b""
+    else:
+        if text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
+            return _binding.text_column(text, b"\0")
+    parts = [_row(number, row) for number, row in enumerate(rows)]
+    return _binding.offsets_column(b"".join(parts), array("q", accumulate(map(len, parts), initial=0)))
+
+
+def _row(number: int, row: Any) -> bytes:
+    if isinstance(row, str | bytes):
+        try:
+            return _encoded(row)
+        except UnicodeEncodeError:
+            # libkmod could not be given it: a NUL makes it a refused row.
+            return b"\0"
+    raise ColumnError(f"row {number}: expected str or bytes, found {type(row).__name__}")
+
+
+def _number_column(name: str, column: Any) -> memoryview:
+    try:
+        view = memoryview(array("I", column) if isinstance(column, list | tuple) else column)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ColumnError(f"{name}: expected a column of uint32: {error}") from error
+    if view.itemsize != 4 or view.format.lstrip("@=<") not in {"I", "L"} or not view.c_contiguous or view.ndim != 1:  # noqa: PLR2004
+        raise ColumnError(f"{name}: expected a contiguous column of uint32, found format {view.format!r}")
+    return view

@@ -1,0 +1,77 @@
+"""Where a kernel's aliases stand: ``modules.alias`` and ``modules.builtin.modinfo``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pyalias import _binding
+from pyalias.errors import AliasFileError, FileAccessError
+
+_BUILTIN = "modules.builtin.modinfo"
+
+
+def modules_directory(
+    directory: str | os.PathLike[str] | None, root: str | os.PathLike[str] | None
+) -> Path:
+    """The directory of a kernel's modules; ``None`` is the running kernel's. ``root`` goes before."""
+    if directory is None:
+        directory = f"/lib/modules/{os.uname().release}"
+    path = Path(directory)
+    return path if root is None else Path(root) / path.relative_to(path.anchor)
+
+
+def read_file(path: Path, advice: str) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        FileAccessError: it is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileAccessError.from_oserror(error, path, advice) from error
+
+
+def read_sources(directory: Path) -> list[_binding.Source]:
+    """The alias sources of a modules directory in libkmod's order.
+
+    libkmod asks ``modules.alias.bin`` and, only if that has nothing, ``modules.builtin.alias.bin``
+    (``__kmod_module_new_from_lookup``). depmod makes the first from the same aliases as the text
+    ``modules.alias``, the second from ``modules.builtin.modinfo``, which kernels before 5.2 lack.
+
+    Raises:
+        FileAccessError: no modules directory, or a file that cannot be read.
+        AliasFileError: ``modules.builtin.modinfo`` is damaged.
+    """
+    text = read_file(directory / "modules.alias", "expected a kernel's modules directory, as depmod leaves it")
+    sources = [alias_text_source("modules.alias", text)]
+    if (directory / _BUILTIN).exists():
+        sources.append(_builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
+    return sources
+
+
+def alias_text_source(name: str, text: bytes) -> _binding.Source:
+    """The source that a ``modules.alias`` text makes."""
+    return _binding.Source(os.fsencode(name), _binding.ORDER_PRIORITY, text=text)
+
+
+def _builtin_source(data: bytes) -> _binding.Source:
+    """The aliases among the records ``module.key=value`` NUL (kmod: depmod.c, output_builtin_alias_bin)."""
+    aliases = []
+    numbers = []
+    records = data.split(b"\0")
+    if not records[-1]:
+        records.pop()
+    for number, record in enumerate(records, 1):
+        module, dot, rest = record.partition(b".")
+        key, equals, value = rest.partition(b"=")
+        if not (module and dot and equals):
+            shown = record[:60].decode("utf-8", "backslashreplace")
+            raise AliasFileError(
+                f'expected "module.key=value" records, found {shown!r}; is the file damaged?', _BUILTIN, number
+            )
+        if key == b"alias":
+            aliases.append((value, module))
+            numbers.append(number)
+    return _binding.Source(_BUILTIN.encode(), _binding.ORDER_VISIT, aliases=aliases, numbers=numbers)
