@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "bus.h"
 #include "error.h"
 #include "image.h"
 
@@ -126,6 +127,8 @@ static int check_values(const struct checker *c)
     const pya_image *image = c->image;
     uint32_t start = 0;
 
+    if (image->count[SECTION_VALUE_ANSWERS] != image->count[SECTION_VALUES])
+        return damaged(c, SECTION_VALUE_ANSWERS, 0, "values and their answers are not equally many");
     for (uint32_t i = 0; i < image->count[SECTION_VALUES]; i++) {
         uint32_t end = value_lines_end(image, i);
         if (answer_of_value(image, i) >= image->count[SECTION_ANSWERS])
@@ -241,7 +244,7 @@ static int check_tails(const struct checker *c)
             return code;
     }
     for (uint32_t i = 0; i < c->image->count[SECTION_VALUES]; i++) {
-        uint32_t tail = load_u32(entry(c->image, SECTION_VALUES, VALUE_ENTRY, i) + 8);
+        uint32_t tail = tail_of_value(c->image, i);
         if (tail == NEVER)
             continue;
         if (tail >= c->image->size[SECTION_TAILS] || !is_set(c->starts, tail))
@@ -407,6 +410,79 @@ static int check_nodes(struct checker *c)
     return check_pointed(c);
 }
 
+/* ---- field tables ----------------------------------------------------------------------------- */
+
+struct field_part {
+    uint32_t at, size, buckets;
+};
+
+static bool value_or_never(const struct checker *c, const uint8_t *p)
+{
+    return load_u32(p) == NEVER || load_u32(p) < c->image->count[SECTION_VALUES];
+}
+
+static bool bits_below(uint64_t set, uint32_t count)
+{
+    return count >= 64 || set >> count == 0;
+}
+
+/* The entries of one part: values that exist, signatures that exist. */
+static bool check_entries(const struct checker *c, unsigned part, struct field_part place, uint32_t signatures)
+{
+    static const uint8_t words[FIELD_PARTS] = {GATE_WORDS, GATE_WORDS,  GATE_WORDS, RULE_WORDS,
+                                               RULE_WORDS, FIELD_WORDS, 1};
+    const pya_image *image = c->image;
+
+    if (place.at > image->count[SECTION_FIELDS] ||
+        (uint64_t)place.size * words[part] + place.buckets > image->count[SECTION_FIELDS] - place.at)
+        return false;
+    if (part < PART_SIGNATURES ? (place.size == 0) != (place.buckets == 0) : place.buckets != 0)
+        return false;
+    if (part == PART_SIGNATURES)
+        return true;
+    for (uint32_t i = 0; i < place.size; i++) {
+        const uint8_t *p = entry(image, SECTION_FIELDS, 4, place.at + place.buckets) + (size_t)i * words[part] * 4;
+        if (part < GATE_KINDS ? !value_or_never(c, p + 8) || !bits_below(load_u64(p + 12), signatures)
+                              : !value_or_never(c, p))
+            return false;
+        if (part == PART_RESIDUE && load_u32(p) == NEVER)
+            return false;
+    }
+    return true;
+}
+
+static bool check_field_table(const struct checker *c, const uint8_t *table)
+{
+    struct field_part parts[FIELD_PARTS];
+
+    if (load_u32(table) != FIELDS_TABLE)
+        return load_u32(table) == FIELDS_NONE || load_u32(table) == FIELDS_TRIE;
+    for (unsigned i = 0; i < FIELD_PARTS; i++) {
+        const uint8_t *p = table + 4 + (size_t)i * PART_WORDS * 4;
+        parts[i] = (struct field_part){load_u32(p), load_u32(p + 4), load_u32(p + 8)};
+    }
+    if (parts[PART_SIGNATURES].size > MOST_SIGNATURES || parts[PART_RESIDUE].size > MOST_RESIDUE ||
+        !bits_below(load_u64(table + FIELD_UNGATED * 4), parts[PART_SIGNATURES].size))
+        return false;
+    for (unsigned i = 0; i < FIELD_PARTS; i++)
+        if (!check_entries(c, i, parts[i], parts[PART_SIGNATURES].size))
+            return false;
+    return true;
+}
+
+static int check_fields(const struct checker *c)
+{
+    const pya_image *image = c->image;
+    uint64_t tables = (uint64_t)image->count[SECTION_SOURCES] * BUS_COUNT;
+
+    if (tables * FIELD_TABLE_WORDS > image->count[SECTION_FIELDS])
+        return damaged(c, SECTION_FIELDS, 0, "a source has no field tables");
+    for (uint32_t i = 0; i < tables; i++)
+        if (!check_field_table(c, entry(image, SECTION_FIELDS, FIELD_TABLE_WORDS * 4, i)))
+            return damaged(c, SECTION_FIELDS, i, "a field table is none");
+    return PYA_OK;
+}
+
 static int check_with(struct checker *c)
 {
     const pya_image *image = c->image;
@@ -414,7 +490,8 @@ static int check_with(struct checker *c)
 
     if ((code = check_modules(c)) != PYA_OK || (code = check_lines(c)) != PYA_OK ||
         (code = check_sources(c)) != PYA_OK || (code = check_answers(c)) != PYA_OK ||
-        (code = check_values(c)) != PYA_OK || (code = check_tails(c)) != PYA_OK)
+        (code = check_values(c)) != PYA_OK || (code = check_tails(c)) != PYA_OK ||
+        (code = check_fields(c)) != PYA_OK)
         return code;
     memset(c->starts, 0, image->count[SECTION_NODES] / 8 + 1);
     return check_nodes(c);

@@ -8,6 +8,7 @@
 #include "builder.h"
 #include "bytes.h"
 #include "checksum.h"
+#include "compile_fields.h"
 #include "error.h"
 #include "format.h"
 #include "glob.h"
@@ -179,7 +180,7 @@ static bool add_value(struct compilation *c, const struct sort_item *items, uint
     bytes_free(&modules);
     if (answer == INTERN_FAILED)
         return false;
-    bytes_push_u32(&c->sections[SECTION_VALUES], answer);
+    bytes_push_u32(&c->sections[SECTION_VALUE_ANSWERS], answer);
     bytes_push_u32(&c->sections[SECTION_VALUES], (uint32_t)(c->sections[SECTION_VALUE_LINES].size / 4));
     bytes_push_u32(&c->sections[SECTION_VALUES], NEVER);
     c->value_count++;
@@ -219,10 +220,33 @@ static int tokenise_source(struct compilation *c, uint32_t low, uint32_t high, u
     return PYA_OK;
 }
 
-/* Values and trie of one source. */
-static int build_source(struct compilation *c, uint32_t low, uint32_t high, uint32_t *root)
+/* The field tables of one source: of `distinct` strings and the irregular patterns from one on. */
+static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t distinct, size_t irregular)
+{
+    const struct bytes_vector *all = &c->sections[SECTION_IRREGULAR];
+
+    for (uint32_t b = 0; b < BUS_COUNT; b++) {
+        struct field_table table = {.bus = &buses[b], .classes = &c->classes};
+        for (uint32_t i = 0; i < distinct; i++)
+            field_table_add(&table, &c->strings[i]);
+        for (size_t at = irregular; at < all->size && !all->failed; at += 4) {
+            uint32_t value = load_u32(all->data + at);
+            const uint8_t *last_line = c->sections[SECTION_VALUES].data + (size_t)value * VALUE_ENTRY;
+            uint32_t line = load_u32(c->sections[SECTION_VALUE_LINES].data + (load_u32(last_line) - 1) * 4);
+            field_table_add_text(&table, c->lines[line]->normal, c->lines[line]->normal_length, value);
+        }
+        if (!field_table_write(&table, &c->sections[SECTION_FIELDS],
+                               (size_t)(source * BUS_COUNT + b) * FIELD_TABLE_WORDS * 4))
+            return false;
+    }
+    return true;
+}
+
+/* Values, trie and field tables of one source. */
+static int build_source(struct compilation *c, uint32_t source, uint32_t low, uint32_t high, uint32_t *root)
 {
     uint32_t kept, distinct = 0;
+    size_t irregular = c->sections[SECTION_IRREGULAR].size;
     int code = tokenise_source(c, low, high, &kept);
 
     if (code != PYA_OK)
@@ -238,6 +262,8 @@ static int build_source(struct compilation *c, uint32_t low, uint32_t high, uint
         if (!add_value(c, item, end - i))
             return PYA_ENOMEM;
     }
+    if (!build_field_tables(c, source, distinct, irregular))
+        return PYA_ENOMEM;
     return trie_add(&c->trie, c->strings, distinct, root);
 }
 
@@ -306,6 +332,10 @@ static int build_sources(struct compilation *c)
 {
     const struct pya_builder *builder = c->builder;
 
+    if (builder->source_count > UINT16_MAX)
+        return PYA_ELIMIT;
+    bytes_extend(&c->sections[SECTION_FIELDS],
+                 (size_t)builder->source_count * BUS_COUNT * FIELD_TABLE_WORDS * 4);
     for (uint32_t s = 0, low = 0, high = 0; s < builder->source_count; s++, low = high) {
         uint32_t root;
         int code;
@@ -313,7 +343,7 @@ static int build_sources(struct compilation *c)
             high++;
         if (!order_source(c, low, high, builder->sources[s].order))
             return PYA_ENOMEM;
-        code = build_source(c, low, high, &root);
+        code = build_source(c, s, low, high, &root);
         if (code != PYA_OK)
             return code;
         put_source(c, &builder->sources[s], root, high);
@@ -381,7 +411,7 @@ static void finish_values(struct compilation *c)
     struct bytes_vector *values = &c->sections[SECTION_VALUES];
 
     for (uint32_t value = 0; value < c->value_count && !values->failed; value++)
-        store_u32(values->data + (size_t)value * VALUE_ENTRY + 8, c->trie.tail_of_value[value]);
+        store_u32(values->data + (size_t)value * VALUE_ENTRY + 4, c->trie.tail_of_value[value]);
 }
 
 static void free_compilation(struct compilation *c)

@@ -23,9 +23,10 @@
  *   SORTED     line u32                                   per source, by normalised pattern with
  *              the end of a pattern after every byte: the order in which libkmod visits values
  *              below a wildcard; used for keys that hold wildcard bytes themselves (wildkey.c)
- *   VALUES     {answer u32, lines_end u32, tail u32}      a value: the lines of one set of equal
+ *   VALUES     {lines_end u32, tail u32}                  a value: the lines of one set of equal
  *              patterns; its lines are VALUE_LINES from the previous value's end up to lines_end;
  *              tail: rest of the pattern if the value hangs on a leaf, else NEVER
+ *   VALUE_ANSWERS answer u32                              the answer if a value is all that matches
  *   VALUE_LINES line u32                                  ascending within a value
  *   IRREGULAR  value u32                                  patterns whose brackets fnmatch closes at
  *              different places for different bytes (tokens.h): matched as text, one by one
@@ -34,6 +35,7 @@
  *   CLASSES    u8[32]                                     256 bits: which bytes a [...] takes
  *   TAILS      TAIL programs (below)
  *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
+ *   FIELDS     FIELD_TABLEs, one for each source and bus, then what they point to (below)
  *
  * THE TRIE holds patterns as tokens: a byte, "any byte" (?), "a byte of a class" ([...]), "any
  * bytes" (*). Runs of ? and * are reordered to ?...?* first; equal token strings share a value.
@@ -55,6 +57,26 @@
  *   TAIL       bytes: TAIL_LITERAL n bytes... | TAIL_ANY n | TAIL_CLASS id32 | TAIL_END, and for a
  *              star: TAIL_STAR_END (trailing), TAIL_STAR_FIND n16 (followed by a segment of n
  *              bytes' width and another star), TAIL_STAR_LAST n16 (by the last segment)
+ *
+ * THE FIELD TABLES answer keys in the kernel's own fixed form of a bus (bus.h) without the trie. Such
+ * a key is a row of numbers, packed into FIELD_WORDS words; a pattern is a mask over them, its
+ * signature, and the bits it wants under the mask. Patterns whose mask covers the two fields that
+ * tell devices apart (vendor and device, say), or one of them, are behind a gate: an entry found by
+ * those fields that tells which signatures are worth a look, and holds the value of the pattern that
+ * asks for nothing else. All others are rules, found by signature and masked words; those behind no
+ * gate, which every key must ask for, are few and have a table of their own.
+ *
+ *   FIELD_TABLE  state u32 (FIELDS_...), then {at u32, size u32, buckets u32} of
+ *                gates by both fields, by the first, by the second; rules; rules without a gate;
+ *                signatures; residue;
+ *                then ungated u64: bits of the signatures behind no gate.
+ *                at counts words of FIELDS: buckets displacements (perfect.h), then size entries
+ *   GATE         {key u64, value u32 or NEVER, signatures u64}
+ *   RULE         {value u32 or NEVER, signature u32, words u32[FIELD_WORDS]}
+ *   SIGNATURE    words u32[FIELD_WORDS]
+ *   RESIDUE      value u32: patterns that can match such keys but are no row of fields; as text
+ *
+ * A free GATE has no value and no signatures, a free RULE no value.
  */
 #ifndef PYALIAS_FORMAT_H
 #define PYALIAS_FORMAT_H
@@ -84,6 +106,7 @@ enum section {
     SECTION_LINES,
     SECTION_SORTED,
     SECTION_VALUES,
+    SECTION_VALUE_ANSWERS,
     SECTION_VALUE_LINES,
     SECTION_IRREGULAR,
     SECTION_ANSWERS,
@@ -91,6 +114,7 @@ enum section {
     SECTION_CLASSES,
     SECTION_TAILS,
     SECTION_NODES,
+    SECTION_FIELDS,
     SECTION_COUNT
 };
 
@@ -99,7 +123,7 @@ enum {
     MODULE_ENTRY = 8,
     SOURCE_ENTRY = 28,
     LINE_ENTRY = 24,
-    VALUE_ENTRY = 12,
+    VALUE_ENTRY = 8,
     CLASS_ENTRY = 32
 };
 
@@ -129,6 +153,25 @@ enum {
     TAIL_STAR_END,
     TAIL_STAR_FIND,
     TAIL_STAR_LAST
+};
+
+enum { FIELDS_NONE, FIELDS_TABLE, FIELDS_TRIE }; /* nothing for this bus; a table; use the trie */
+
+enum {
+    FIELD_WORDS = 5,
+    GATE_KINDS = 3,
+    FIELD_PARTS = GATE_KINDS + 4,
+    PART_RULES = GATE_KINDS,
+    PART_UNGATED_RULES,
+    PART_SIGNATURES,
+    PART_RESIDUE,
+    PART_WORDS = 3,
+    FIELD_TABLE_WORDS = 1 + PART_WORDS * FIELD_PARTS + 2,
+    FIELD_UNGATED = FIELD_TABLE_WORDS - 2,
+    GATE_WORDS = 5,
+    RULE_WORDS = 2 + FIELD_WORDS,
+    MOST_SIGNATURES = 64,
+    MOST_RESIDUE = 16
 };
 
 /* kmod's PATH_MAX: alias_normalize keeps PATH_MAX - 1 bytes and drops the rest without a word. */

@@ -14,6 +14,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_LINES] = LINE_ENTRY,
     [SECTION_SORTED] = 4,
     [SECTION_VALUES] = VALUE_ENTRY,
+    [SECTION_VALUE_ANSWERS] = 4,
     [SECTION_VALUE_LINES] = 4,
     [SECTION_IRREGULAR] = 4,
     [SECTION_ANSWERS] = 4,
@@ -21,6 +22,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_CLASSES] = CLASS_ENTRY,
     [SECTION_TAILS] = 1,
     [SECTION_NODES] = 4,
+    [SECTION_FIELDS] = 4,
 };
 
 static int check_header(const uint8_t *bytes, size_t size, pya_error *error)

@@ -69,15 +69,20 @@ static inline struct normal_pattern normal_of_line(const pya_image *image, uint3
 
 static inline uint32_t answer_of_value(const pya_image *image, uint32_t value)
 {
-    return load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value));
+    return number(image, SECTION_VALUE_ANSWERS, value);
 }
 
 static inline uint32_t value_lines_start(const pya_image *image, uint32_t value)
 {
-    return start_of(image, SECTION_VALUES, VALUE_ENTRY, value, 4);
+    return start_of(image, SECTION_VALUES, VALUE_ENTRY, value, 0);
 }
 
 static inline uint32_t value_lines_end(const pya_image *image, uint32_t value)
+{
+    return load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value));
+}
+
+static inline uint32_t tail_of_value(const pya_image *image, uint32_t value)
 {
     return load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value) + 4);
 }

@@ -50,27 +50,52 @@ int64_t pya_match_lines(const pya_image *image, pya_scratch *scratch, const char
     return scratch->line_count;
 }
 
+/* What the values found so far answer. One matching pattern is the common case: it is stored. */
+static int values_answer(const pya_image *image, struct pya_scratch *scratch, uint32_t *answer)
+{
+    if (scratch->value_count == 1) {
+        *answer = answer_of_value(image, scratch->values[0]);
+        return PYA_OK;
+    }
+    return gather_lines(image, scratch) ? PYA_SEVERAL : PYA_ENOMEM;
+}
+
+/* Keys in a bus's fixed form hold no byte that normalising changes, and are short. */
+int find_fields_answer(const pya_image *image, struct pya_scratch *scratch, const struct fields *fields,
+                       const uint8_t *key, size_t length, uint32_t *answer)
+{
+    *answer = 0;
+    for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
+        if (!search_fields(image, scratch, s, fields, key, length)) {
+            struct source source = source_at(image, s);
+            search_source(image, scratch, &source, key, length);
+        }
+        if (scratch->value_count > 0)
+            return values_answer(image, scratch, answer);
+    }
+    return PYA_OK;
+}
+
 int find_answer(const pya_image *image, struct pya_scratch *scratch, const uint8_t *key, size_t length,
                 uint32_t *answer)
 {
-    struct normalised normal = normalise(key, length, scratch->key);
+    struct fields fields = parse_fields(key, length);
+    struct normalised normal;
 
+    if (fields.bus >= 0 && length + image->longest_module + 2 <= NAME_ROOM)
+        return find_fields_answer(image, scratch, &fields, key, length, answer);
+    normal = normalise(key, length, scratch->key);
     *answer = 0;
     if (normal.refused)
         return PYA_EINVAL;
     for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
         struct source source = source_at(image, s);
         int code;
-        /* One matching pattern is the common case, and its answer is stored. */
         if (!normal.wild && normal.length + image->longest_module + 2 <= NAME_ROOM) {
             search_source(image, scratch, &source, scratch->key, normal.length);
-            if (scratch->value_count == 0)
-                continue;
-            if (scratch->value_count == 1) {
-                *answer = answer_of_value(image, scratch->values[0]);
-                return PYA_OK;
-            }
-            return gather_lines(image, scratch) ? PYA_SEVERAL : PYA_ENOMEM;
+            if (scratch->value_count > 0)
+                return values_answer(image, scratch, answer);
+            continue;
         }
         code = search_lines(image, scratch, &source, normal);
         if (code != PYA_OK || scratch->line_count > 0)

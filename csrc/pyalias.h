@@ -138,11 +138,15 @@ uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *mod
 pya_scratch *pya_scratch_new(const pya_image *image);
 void pya_scratch_free(pya_scratch *scratch);
 
-/* One lookup: an answer id (0: nothing), or PYA_SEVERAL, or a refusal. */
+/* One lookup: an answer id (0: nothing), or PYA_SEVERAL (see pya_scratch_lines), or a refusal. */
 int64_t pya_lookup(const pya_image *image, pya_scratch *scratch, const char *key, size_t length);
 
+/* The lines that a lookup with PYA_SEVERAL found, in answer order; valid until the next lookup. */
+uint32_t pya_scratch_lines(const pya_scratch *scratch, const uint32_t **lines);
+
 /* The matching lines of one lookup, in answer order, repeats as libkmod gives them: their number
- * (0: nothing) or a refusal; *lines is valid until the scratch is used again. */
+ * (0: nothing) or a refusal; *lines is valid until the scratch is used again. Always by the trie:
+ * the field tables, which pya_lookup asks first for a bus's fixed form, must agree with it. */
 int64_t pya_match_lines(const pya_image *image, pya_scratch *scratch, const char *key, size_t length,
                         const uint32_t **lines);
 

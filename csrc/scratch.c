@@ -10,7 +10,9 @@ pya_scratch *pya_scratch_new(const pya_image *image)
     if (scratch == NULL)
         return NULL;
     scratch->marks = calloc(values + image->star_count + 1, sizeof *scratch->marks);
-    scratch->values = malloc((values + 1) * sizeof *scratch->values);
+    /* Field tables may name a value once a gate, a signature and a residue. */
+    scratch->values =
+        malloc((values + GATE_KINDS + MOST_SIGNATURES + MOST_RESIDUE) * sizeof *scratch->values);
     scratch->branches = malloc(((size_t)image->wild_count + 1) * sizeof *scratch->branches);
     scratch->stars = malloc(((size_t)image->star_count + 1) * sizeof *scratch->stars);
     if (!scratch->marks || !scratch->values || !scratch->branches || !scratch->stars) {
@@ -31,6 +33,12 @@ void pya_scratch_free(pya_scratch *scratch)
     free(scratch->lines);
     intern_free(&scratch->combinations);
     free(scratch);
+}
+
+uint32_t pya_scratch_lines(const pya_scratch *scratch, const uint32_t **lines)
+{
+    *lines = scratch->lines;
+    return scratch->line_count;
 }
 
 bool scratch_add_line(struct pya_scratch *scratch, uint32_t line)

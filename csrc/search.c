@@ -43,7 +43,7 @@ static void settle(struct search *s, uint32_t mark)
 static void try_leaf(struct search *s, uint32_t value, uint32_t at)
 {
     const pya_image *image = s->image;
-    uint32_t tail = load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value) + 8);
+    uint32_t tail = tail_of_value(image, value);
 
     if (settled(s, value))
         return;
@@ -204,21 +204,21 @@ static void next_generation(const pya_image *image, struct pya_scratch *scratch)
     }
 }
 
-/* Irregular patterns as text: bytes up to the first wildcard, fnmatch from there (as wildkey.c). */
-static void search_irregular(struct search *s, const struct source *source)
+/* Bytes up to the first wildcard, fnmatch from there (as wildkey.c). */
+void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_t value, const uint8_t *key,
+                    size_t length)
 {
-    for (uint32_t i = source->irregular; i < source->irregular_end; i++) {
-        uint32_t value = number(s->image, SECTION_IRREGULAR, i);
-        uint32_t line = number(s->image, SECTION_VALUE_LINES, value_lines_start(s->image, value));
-        struct normal_pattern pattern = normal_of_line(s->image, line);
-        uint32_t stem = 0;
-        while (stem < pattern.length && stem < s->length && !is_wildcard(pattern.text[stem]) &&
-               pattern.text[stem] == s->key[stem])
-            stem++;
-        if (stem < pattern.length && is_wildcard(pattern.text[stem]) &&
-            glob_match(pattern.text + stem, pattern.length - stem, s->key + stem, s->length - stem))
-            found(s, value);
-    }
+    uint32_t line = number(image, SECTION_VALUE_LINES, value_lines_start(image, value)), stem = 0;
+    struct normal_pattern pattern = normal_of_line(image, line);
+
+    while (stem < pattern.length && stem < length && !is_wildcard(pattern.text[stem]) &&
+           pattern.text[stem] == key[stem])
+        stem++;
+    if (stem == pattern.length ? stem == length
+                               : is_wildcard(pattern.text[stem]) &&
+                                     glob_match(pattern.text + stem, pattern.length - stem, key + stem,
+                                                length - stem))
+        scratch->values[scratch->value_count++] = value;
 }
 
 void search_source(const pya_image *image, struct pya_scratch *scratch, const struct source *source,
@@ -233,5 +233,6 @@ void search_source(const pya_image *image, struct pya_scratch *scratch, const st
     walk_branches(&s);
     while (scratch->star_count > 0)
         search_star(&s, scratch->stars[--scratch->star_count]);
-    search_irregular(&s, source);
+    for (uint32_t i = source->irregular; i < source->irregular_end; i++)
+        search_as_text(image, scratch, number(image, SECTION_IRREGULAR, i), key, length);
 }

@@ -11,4 +11,8 @@
 void search_source(const pya_image *image, struct pya_scratch *scratch, const struct source *source,
                    const uint8_t *key, size_t length);
 
+/* Adds a value whose pattern matches a normalised key when both are compared as text. */
+void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_t value, const uint8_t *key,
+                    size_t length);
+
 #endif

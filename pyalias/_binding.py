@@ -14,7 +14,9 @@ from pyalias._native import ffi, lib
 from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Sequence
+    from collections.abc import Sequence
+
+    from typing_extensions import Buffer
 
 ORDER_PRIORITY: Final[int] = lib.PYA_ORDER_PRIORITY
 ORDER_VISIT: Final[int] = lib.PYA_ORDER_VISIT
@@ -218,11 +220,15 @@ class Image:
         except IndexError:
             scratch = self._take_scratch()
         answer: int = _lookup(self._image, scratch, key, len(key))
+        if answer == _SEVERAL:
+            lines = ffi.new("uint32_t **")
+            count = lib.pya_scratch_lines(scratch, lines)
+            several = tuple(ffi.unpack(lines[0], count))
+            self._scratches.append(scratch)
+            return several
         self._scratches.append(scratch)
         if answer >= 0:
             return answer
-        if answer == _SEVERAL:
-            return self.match_lines(key)
         if answer == lib.PYA_ENOMEM:
             raise MemoryError
         raise _refusal(answer, key)

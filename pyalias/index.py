@@ -17,8 +17,10 @@ from pyalias.atomic_file import AtomicFile
 from pyalias.errors import AliasFileError, ColumnError, FileAccessError, ImageError, InvalidModaliasError, PyaliasError
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Iterable
+    from collections.abc import Iterable
     from types import TracebackType
+
+    from typing_extensions import Buffer
 
     from pyalias._binding import SharedBuffer
     from pyalias.answers import Names

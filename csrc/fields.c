@@ -1,0 +1,166 @@
+#include "fields.h"
+
+#include "perfect.h"
+#include "search.h"
+
+/* ---- parse ------------------------------------------------------------------------------------ */
+
+/* Up to eight hexadecimal digits in upper case at once; *bad collects bits of what is none. */
+static inline uint32_t parse_digits(const uint8_t *text, unsigned digits, uint64_t *bad)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t x = 0, letter, nibble;
+
+    memcpy(&x, text, digits);
+    x = PYA_LE64(x);
+    if (digits < 8)
+        x |= '0' * ones << digits * 8;
+    /* 'A' is 0x41: bit 6 tells letters, whose low four bits count from 1. */
+    letter = x >> 6 & ones;
+    nibble = (x & 0x0F * ones) + letter * 9;
+    /* A digit is the character of its value and no other: 0 to 9, or 10 to 15 with the letter bit. */
+    *bad |= x ^ (nibble + '0' * ones + letter * 7);
+    *bad |= ((nibble + 0x76 * ones) & 0x80 * ones) ^ letter << 7;
+    *bad |= nibble & 0xF0 * ones;
+    /* The first digit is the highest. */
+    nibble = __builtin_bswap64(nibble);
+    nibble = (nibble | nibble >> 4) & 0x00FF00FF00FF00FFu;
+    nibble = (nibble | nibble >> 8) & 0x0000FFFF0000FFFFu;
+    return (uint32_t)(nibble | nibble >> 16) >> (8 - digits) * 4;
+}
+
+/* Inlined for each bus, so that everything about it is a constant. */
+static inline __attribute__((always_inline)) struct fields parse_bus(int number, const uint8_t *key)
+{
+    const struct bus *bus = &buses[number];
+    struct fields fields = {number, {0}};
+    uint64_t bad = 0;
+    unsigned at = bus->prefix_length;
+
+    for (unsigned i = 0; i < at; i++)
+        bad |= key[i] ^ (uint8_t)bus->prefix[i];
+#pragma GCC unroll 10
+    for (unsigned f = 0; f < bus->field_count; f++) {
+        const struct field *field = &bus->fields[f];
+        for (unsigned i = 0; field->separator[i]; i++)
+            bad |= key[at++] ^ (uint8_t)field->separator[i];
+        fields.words[field->word] |= parse_digits(key + at, field->digits, &bad) << field->shift;
+        at += field->digits;
+    }
+    if (bad)
+        fields.bus = -1;
+    return fields;
+}
+
+struct fields parse_fields(const uint8_t *key, size_t length)
+{
+    switch (length) {
+    case 53:
+        return parse_bus(BUS_PCI, key);
+    case 58:
+        return parse_bus(BUS_VFIO_PCI, key);
+    case 49:
+        return parse_bus(BUS_USB, key);
+    case 32:
+        return parse_bus(BUS_HID, key);
+    default:
+        return (struct fields){-1, {0}};
+    }
+}
+
+/* ---- search ----------------------------------------------------------------------------------- */
+
+struct part {
+    const uint8_t *displacements, *entries;
+    uint32_t size, buckets;
+};
+
+static struct part part_at(const pya_image *image, const uint8_t *table, unsigned part)
+{
+    const uint8_t *p = table + 4 + (size_t)part * PART_WORDS * 4;
+    uint32_t buckets = load_u32(p + 8);
+    const uint8_t *displacements = entry(image, SECTION_FIELDS, 4, load_u32(p));
+
+    return (struct part){displacements, displacements + (size_t)buckets * 4, load_u32(p + 4), buckets};
+}
+
+/* The one entry that can be that of a key; the part is not empty. */
+static const uint8_t *entry_of(const struct part *part, uint64_t hash, unsigned words)
+{
+    uint32_t displacement = load_u32(part->displacements + (size_t)bucket_of(hash, part->buckets) * 4);
+
+    return part->entries + (size_t)slot_of(hash, displacement, part->size) * words * 4;
+}
+
+/* The value of the rule of a signature that a key meets, or NEVER. */
+static uint32_t find_rule(const struct part *rules, uint32_t signature, const uint8_t *mask,
+                          const uint32_t *words)
+{
+    uint32_t masked[FIELD_WORDS], differs;
+    const uint8_t *rule;
+
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        masked[i] = words[i] & load_u32(mask + (size_t)i * 4);
+    if (rules->size == 0)
+        return NEVER;
+    rule = entry_of(rules, rule_hash(signature, masked), RULE_WORDS);
+    differs = load_u32(rule + 4) ^ signature;
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        differs |= load_u32(rule + 8 + (size_t)i * 4) ^ masked[i];
+    return differs ? NEVER : load_u32(rule);
+}
+
+static void add_value(struct pya_scratch *scratch, uint32_t value)
+{
+    scratch->values[scratch->value_count++] = value;
+}
+
+/* Adds the values of the rules of some signatures. */
+static void ask_rules(const pya_image *image, struct pya_scratch *scratch, const uint8_t *table, unsigned part,
+                      uint64_t wanted, const uint32_t *words)
+{
+    struct part rules = part_at(image, table, part), signatures = part_at(image, table, PART_SIGNATURES);
+
+    for (; wanted != 0; wanted &= wanted - 1) {
+        uint32_t signature = (uint32_t)__builtin_ctzll(wanted);
+        const uint8_t *mask = signatures.entries + (size_t)signature * FIELD_WORDS * 4;
+        uint32_t value = find_rule(&rules, signature, mask, words);
+        if (value != NEVER)
+            add_value(scratch, value);
+    }
+}
+
+bool search_fields(const pya_image *image, struct pya_scratch *scratch, uint32_t source,
+                   const struct fields *fields, const uint8_t *key, size_t length)
+{
+    const struct bus *bus = &buses[fields->bus];
+    const uint8_t *table = entry(image, SECTION_FIELDS, FIELD_TABLE_WORDS * 4,
+                                 source * BUS_COUNT + (uint32_t)fields->bus);
+    struct part residue;
+    uint64_t wanted = 0;
+
+    scratch->value_count = 0;
+    if (load_u32(table) != FIELDS_TABLE)
+        return load_u32(table) == FIELDS_NONE;
+    for (unsigned kind = 0; kind < GATE_KINDS; kind++) {
+        struct part gates = part_at(image, table, kind);
+        uint64_t gate_key = (uint64_t)(fields->words[bus->gate_word[1]] & bus->gate_mask[kind][1]) << 32 |
+                            (fields->words[bus->gate_word[0]] & bus->gate_mask[kind][0]);
+        const uint8_t *gate;
+        if (gates.size == 0)
+            continue;
+        gate = entry_of(&gates, gate_hash(gate_key), GATE_WORDS);
+        if (load_u64(gate) != gate_key)
+            continue;
+        if (load_u32(gate + 8) != NEVER)
+            add_value(scratch, load_u32(gate + 8));
+        wanted |= load_u64(gate + 12);
+    }
+    ask_rules(image, scratch, table, PART_RULES, wanted, fields->words);
+    ask_rules(image, scratch, table, PART_UNGATED_RULES, load_u64(table + (size_t)FIELD_UNGATED * 4),
+              fields->words);
+    residue = part_at(image, table, PART_RESIDUE);
+    for (uint32_t i = 0; i < residue.size; i++)
+        search_as_text(image, scratch, load_u32(residue.entries + (size_t)i * 4), key, length);
+    return true;
+}

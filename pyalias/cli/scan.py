@@ -1,0 +1,163 @@
+"""``pyalias scan``: a device list in, the same list with modules out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from pyalias.atomic_file import AtomicFile
+from pyalias.cli.index_choice import add_index_options, index_source, open_index
+from pyalias.cli.progress import Progress
+from pyalias.inventory import DEFAULT_COLUMN, FORMATS, Inventory, open_inventory
+from pyalias.scan import Summary, scan
+from pyalias.scan_rows import ROW_FORMATS, make_row_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TOP_MODULES = 10
+_STANDARD = "-"
+
+_EPILOG = """\
+Input (UTF-8; any other byte survives; .gz, .xz and .bz2 files are decompressed):
+  list    one modalias a line, taken literally; blank lines are skipped; one carriage return at the
+          end of a line belongs to the line's end
+  csv     with a header; --column names the column of modaliases
+  jsonl   an object a line with the key --column, or just a string
+  auto    by the file's name (.csv, .jsonl, .ndjson, .json), else by its first line
+
+Output: the input's other columns unchanged, then device, modules (CSV: separated by blanks) and, for
+names that libkmod refuses, error (EINVAL: unbalanced brackets). An output file is written completely
+or not at all. Without --output-format it is that of the output's name, else JSON Lines for JSON
+Lines, else CSV.
+
+Each distinct device is looked up once and kept: memory grows by a few hundred bytes a distinct device (a
+fleet has thousands) and not with the number of rows. Distinct devices are counted exactly.
+
+example:
+  pyalias scan devices.txt --kernel 6.12.0-amd64 --output answers.csv
+  zcat fleet.jsonl.gz | pyalias scan - --format jsonl --index 6.12.pyalias > answers.jsonl
+  cat /sys/bus/*/devices/*/modalias | pyalias scan -
+
+exit codes:
+  0 done   2 wrong usage   3 bad input, or the output cannot be written   130 interrupted
+"""
+
+
+class _Output(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "scan",
+        help="match a list of devices and summarise",
+        description="Match a list of devices: writes each with its modules, and prints a summary.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="the device list; - is standard input")
+    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="form of the input")
+    parser.add_argument(
+        "--column",
+        metavar="NAME",
+        default=DEFAULT_COLUMN,
+        help="CSV column or JSON key of the modalias (default: %(default)s)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        default=_STANDARD,
+        help="the file to write (default: standard output)",
+    )
+    parser.add_argument("--output-format", choices=ROW_FORMATS, help="form of the output")
+    parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
+    add_index_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Scan and summarise."""
+    with _open_input(options) as inventory, open_index(options) as index:
+        rows = make_row_writer(_output_format(options, inventory), inventory.columns)
+        with _open_output(options) as output, _progress(options, inventory) as progress:
+            summary = scan(index, inventory, rows, output.write, progress)
+    numbers = _numbers(summary) | {"index": index_source(options), "input": inventory.name}
+    if options.summary_json is not None:
+        with AtomicFile(options.summary_json) as file:
+            file.write(json.dumps(numbers, indent=2).encode() + b"\n")
+    if not options.quiet:
+        print(_report(summary, index_source(options)), file=sys.stderr)
+    return 0
+
+
+@contextmanager
+def _open_input(options: argparse.Namespace) -> Iterator[Inventory]:
+    if options.file == _STANDARD:
+        name = "standard input"
+        yield Inventory(sys.stdin.buffer, name, format=options.format, column=options.column)
+    else:
+        with open_inventory(options.file, format=options.format, column=options.column) as inventory:
+            yield inventory
+
+
+def _output_format(options: argparse.Namespace, inventory: Inventory) -> str:
+    if options.output_format is not None:
+        return str(options.output_format)
+    by_name = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+    return by_name.get(Path(options.output).suffix, "jsonl" if inventory.format == "jsonl" else "csv")
+
+
+@contextmanager
+def _open_output(options: argparse.Namespace) -> Iterator[_Output]:
+    if options.output == _STANDARD:
+        output: BinaryIO = sys.stdout.buffer
+        yield output
+        output.flush()
+    else:
+        with AtomicFile(options.output) as file:
+            yield file
+
+
+def _progress(options: argparse.Namespace, inventory: Inventory) -> Any:
+    """A progress line, unless nobody sees it or the rows themselves go to the terminal."""
+    to_terminal = options.output == _STANDARD and sys.stdout.isatty()
+    if options.quiet or to_terminal or not sys.stderr.isatty():
+        return nullcontext()
+    return closing(Progress(sys.stderr, inventory.fraction))
+
+
+def _numbers(summary: Summary) -> dict[str, Any]:
+    numbers = summary._asdict()
+    ranked = list(numbers.pop("modules").items())[:_TOP_MODULES]
+    return numbers | {
+        "devices_per_second": round(summary.rate),
+        "top_modules": [{"module": module, "devices": devices} for module, devices in ranked],
+    }
+
+
+def _report(summary: Summary, source: str) -> str:
+    top = list(summary.modules.items())[:_TOP_MODULES]
+    lines = [
+        ("devices", f"{summary.devices:,}"),
+        ("distinct", f"{summary.distinct:,}"),
+        ("matched", _share(summary.matched, summary.devices)),
+        ("unmatched", _share(summary.unmatched, summary.devices)),
+        ("invalid", _share(summary.invalid, summary.devices)),
+        ("blank lines", f"{summary.blank:,}"),
+        ("top modules", ", ".join(f"{module} {devices:,}" for module, devices in top) or "none"),
+        ("rate", f"{summary.rate:,.0f} devices/s ({summary.seconds:.3f} s)"),
+        ("index", source),
+    ]
+    return "\n".join(f"{name:<12} {value}" for name, value in lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} ({part / whole:.1%})" if whole else "0"

@@ -1,0 +1,160 @@
+"""How a scan writes its rows: CSV or JSON Lines, with or without the input's other columns.
+
+A fleet repeats a few thousand devices millions of times. So the text of an answer is made once a
+device, and a row is put together from it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyalias.errors import InventoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pyalias.inventory import Batch
+
+ROW_FORMATS = ("csv", "jsonl")
+COLUMNS = ("device", "modules", "error")
+
+_OWN_COLUMNS = frozenset(COLUMNS)
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
+_encode_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class RowWriter(Protocol):
+    """Turns batches into text; every device of a batch must have been learnt before."""
+
+    def header(self) -> str:
+        """What stands before the first row."""
+
+    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+        """Prepare what is written for a device."""
+
+    def render(self, batch: Batch) -> str:
+        """The rows of a batch."""
+
+
+def make_row_writer(output_format: str, columns: Sequence[str]) -> RowWriter:
+    """The writer for one of ``ROW_FORMATS`` and the other columns of the input.
+
+    Raises:
+        InventoryError: the input has a column that the output writes itself.
+    """
+    _check_columns(columns)
+    if output_format == "jsonl":
+        return _JsonRows(columns)
+    return _CsvRowsWithColumns(columns) if columns else _CsvRows()
+
+
+def _check_columns(columns: Iterable[str]) -> None:
+    twice = _OWN_COLUMNS.intersection(columns)
+    if twice:
+        names = ", ".join(sorted(twice))
+        raise InventoryError(f"the input has columns that the output writes itself, rename them: {names}")
+
+
+class _CsvRows:
+    def __init__(self) -> None:
+        self._lines: dict[str, str] = {}
+
+    def header(self) -> str:
+        return ",".join(COLUMNS) + "\n"
+
+    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+        cells = map(_quote, (device, " ".join(modules), error))
+        self._lines[device] = ",".join(cells) + "\n"
+
+    def render(self, batch: Batch) -> str:
+        if batch.records is not None:
+            _refuse_new_columns(batch.devices, batch.records, ())
+        return "".join(map(self._lines.__getitem__, batch.devices))
+
+
+class _CsvRowsWithColumns:
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._cells: dict[str, tuple[str, str, str]] = {}
+
+    def header(self) -> str:
+        return ",".join(map(_quote, (*self._columns, *COLUMNS))) + "\n"
+
+    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+        self._cells[device] = (device, " ".join(modules), error)
+
+    def render(self, batch: Batch) -> str:
+        answers = map(self._cells.__getitem__, batch.devices)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows((*row, *answer) for row, answer in zip(self._rows(batch), answers, strict=True))
+        return text.getvalue()
+
+    def _rows(self, batch: Batch) -> Iterable[Sequence[str]]:
+        if batch.cells is not None:
+            return batch.cells
+        records = batch.records or []
+        _refuse_new_columns(batch.devices, records, self._columns)
+        return ([_cell(record.get(column)) for column in self._columns] for record in records)
+
+
+class _JsonRows:
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._lines: dict[str, str] = {}
+
+    def header(self) -> str:
+        return ""
+
+    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+        answer: dict[str, object] = {"device": device, "modules": modules}
+        if error:
+            answer["error"] = error
+        self._lines[device] = _encode_json(answer) + "\n"
+
+    def render(self, batch: Batch) -> str:
+        lines = map(self._lines.__getitem__, batch.devices)
+        if batch.records is not None:
+            return "".join(map(_join_objects, batch.records, lines))
+        if batch.cells is not None:
+            records = (dict(zip(self._columns, row, strict=True)) for row in batch.cells)
+            return "".join(map(_join_objects, records, lines))
+        return "".join(lines)
+
+
+def _join_objects(record: dict[str, Any], line: str) -> str:
+    """One object with the keys of both; the second is text already."""
+    if not record:
+        return line
+    _check_columns(record)
+    return f"{_encode_json(record)[:-1]}, {line[1:]}"
+
+
+def _quote(value: str) -> str:
+    """A CSV field, quoted where RFC 4180 asks for it."""
+    if _NEEDS_QUOTES(value):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _encode_json(value)
+
+
+def _refuse_new_columns(
+    devices: Sequence[str], records: Sequence[dict[str, Any]], columns: Sequence[str]
+) -> None:
+    """Records of JSON Lines may differ; a CSV has the columns of the first."""
+    known = set(columns)
+    for device, record in zip(devices, records, strict=True):
+        if not known.issuperset(record):
+            new = ", ".join(sorted(set(record) - known))
+            raise InventoryError(
+                f"the record of {device!r} has the key {new}, which the first record lacks: write JSON Lines"
+            )

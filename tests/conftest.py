@@ -1,0 +1,82 @@
+"""Fixtures that are made once a run: the bundled kernels, their indexes and oracles, the real libkmod."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support.libkmod import Libkmod, LibkmodMissingError
+from support.module_tree import read_aliases, read_builtin_aliases
+from support.oracle import Oracle
+from support.other_sources import OtherSources
+from support.random_trees import RandomTree, write_random_trees
+from support.tables import DATA, RELEASES
+
+import pyalias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# No deadlines: nothing in the tests may depend on the speed of the machine.
+settings.register_profile("dev", max_examples=60, deadline=None)
+settings.register_profile(
+    "ci", max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+@pytest.fixture(scope="session")
+def kernel_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The bundled module directories, unpacked: release to path."""
+    base = tmp_path_factory.mktemp("kernels")
+    for release in RELEASES:
+        with tarfile.open(DATA / "kernels" / f"{release}.tar.xz") as archive:
+            archive.extractall(base / release, filter="data")
+    return {release: base / release for release in RELEASES}
+
+
+@pytest.fixture(scope="session")
+def indexes(kernel_dirs: dict[str, Path]) -> dict[str, pyalias.AliasIndex]:
+    """The compiled index of each bundled kernel."""
+    return {release: pyalias.AliasIndex.from_modules(path) for release, path in kernel_dirs.items()}
+
+
+@pytest.fixture(scope="session")
+def oracles(kernel_dirs: dict[str, Path]) -> dict[str, Oracle]:
+    """The slow oracle of each bundled kernel."""
+    return {
+        release: Oracle(
+            read_aliases(path / "modules.alias"), read_builtin_aliases(path / "modules.builtin.modinfo")
+        )
+        for release, path in kernel_dirs.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def other_sources(kernel_dirs: dict[str, Path], oracles: dict[str, Oracle]) -> dict[str, OtherSources]:
+    """Of each bundled kernel, the sources of libkmod's lookup that are no alias index."""
+    return {release: OtherSources(path, oracles[release]) for release, path in kernel_dirs.items()}
+
+
+@pytest.fixture(scope="session")
+def libkmod() -> Iterator[Libkmod]:
+    """The real libkmod.so.2; PYALIAS_REQUIRE_LIBKMOD=1 turns its absence from a skip into a failure."""
+    try:
+        library = Libkmod()
+    except LibkmodMissingError as error:
+        reason = f"the real libkmod is not installed (Debian: libkmod2): {error}"
+        if os.environ.get("PYALIAS_REQUIRE_LIBKMOD") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def random_trees(tmp_path_factory: pytest.TempPathFactory) -> list[RandomTree]:
+    """Random pattern sets on disk, each with keys and the oracle's answers."""
+    return write_random_trees(tmp_path_factory.mktemp("random"))
