@@ -77,8 +77,7 @@ static void release_schema(struct ArrowSchema *schema)
 
 static void export_schema(struct ArrowSchema *schema, const char *format, const char *name, int64_t flags)
 {
-    *schema = (struct ArrowSchema){
-        .format = format, .name = name, .flags = flags, .release = release_schema};
+    *schema = (struct ArrowSchema){.format = format, .name = name, .flags = flags, .release = release_schema};
 }
 
 enum { ARROW_FLAG_NULLABLE = 2 };

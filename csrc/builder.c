@@ -81,12 +81,11 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
         return fail(error, PYA_ETEXT, place, "a pattern holds a NUL byte, which no device name can have");
     for (size_t i = 0; i < module_length; i++)
         if (module[i] < ' ')
-            return fail(error, PYA_ETEXT, place, "byte 0x%02x in a module name; was the file cut or converted?",
-                        module[i]);
+            return fail(error, PYA_ETEXT, place,
+                        "byte 0x%02x in a module name; was the file cut or converted?", module[i]);
     if (builder->line_count == builder->line_room) {
         uint32_t room = builder->line_room ? builder->line_room * 2 : 1024;
-        struct alias_line *lines =
-            room > 0x40000000 ? NULL : realloc(builder->lines, room * sizeof *lines);
+        struct alias_line *lines = room > 0x40000000 ? NULL : realloc(builder->lines, room * sizeof *lines);
         if (lines == NULL)
             return fail(error, PYA_ENOMEM, place, "out of memory for %u aliases", room);
         builder->lines = lines;
@@ -138,10 +137,10 @@ static int add_text_line(pya_builder *builder, const uint8_t *text, size_t lengt
         ;
     if (blank <= start + 1)
         return fail(error, PYA_ETEXT, number, "expected \"alias PATTERN MODULE\", found no module");
-    return add_line(builder,
-                    (struct alias_line){
-                        .text = text + start, .length = (uint32_t)(blank - 1 - start), .number = number},
-                    text + blank, length - blank, error);
+    return add_line(
+        builder,
+        (struct alias_line){.text = text + start, .length = (uint32_t)(blank - 1 - start), .number = number},
+        text + blank, length - blank, error);
 }
 
 int pya_builder_text(pya_builder *builder, const uint8_t *text, size_t size, pya_error *error)

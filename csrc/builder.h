@@ -9,13 +9,13 @@
 #include "pyalias.h"
 
 struct alias_line {
-    const uint8_t *text;    /* the pattern, borrowed */
-    const uint8_t *normal;  /* normalised: text itself where nothing changes, else malloc'ed */
+    const uint8_t *text;   /* the pattern, borrowed */
+    const uint8_t *normal; /* normalised: text itself where nothing changes, else malloc'ed */
     uint32_t length, normal_length;
     uint32_t module, number, source;
-    uint32_t rank;          /* where the module's first line stands in the source */
-    uint32_t sequence;      /* order of addition */
-    bool refused;           /* kmod's depmod drops it: stray brackets */
+    uint32_t rank;     /* where the module's first line stands in the source */
+    uint32_t sequence; /* order of addition */
+    bool refused;      /* kmod's depmod drops it: stray brackets */
 };
 
 struct builder_source {

@@ -26,21 +26,23 @@ struct bus {
     char prefix[12];
     uint8_t prefix_length, key_length, field_count;
     struct field fields[MOST_FIELDS];
-    uint8_t gate_word[2];                   /* the packed words that gates look at */
-    uint32_t gate_mask[GATE_KINDS][2];      /* and the bits of them: both fields, the first, the second */
+    uint8_t gate_word[2];              /* the packed words that gates look at */
+    uint32_t gate_mask[GATE_KINDS][2]; /* and the bits of them: both fields, the first, the second */
 };
 
 enum { BUS_PCI, BUS_VFIO_PCI, BUS_USB, BUS_HID, BUS_COUNT };
 
 /* drivers/pci/pci-sysfs.c, modalias_show; the class is one number of 24 bits */
-#define PCI_FIELDS                                                                                          \
-    {                                                                                                       \
-        {"v", 8, 0, 0}, {"d", 8, 1, 0}, {"sv", 8, 2, 0}, {"sd", 8, 3, 0}, {"bc", 2, 4, 16},                 \
-            {"sc", 2, 4, 8}, {"i", 2, 4, 0},                                                                \
+#define PCI_FIELDS                                                                                           \
+    {                                                                                                        \
+        {"v", 8, 0, 0},   {"d", 8, 1, 0},  {"sv", 8, 2, 0}, {"sd", 8, 3, 0},                                 \
+        {"bc", 2, 4, 16}, {"sc", 2, 4, 8}, {"i", 2, 4, 0},                                                   \
     }
-#define PCI_GATES                                                                                           \
-    {                                                                                                       \
-        {0xFFFFFFFF, 0xFFFFFFFF}, {0xFFFFFFFF, 0}, {0, 0xFFFFFFFF},                                         \
+#define PCI_GATES                                                                                            \
+    {                                                                                                        \
+        {0xFFFFFFFF, 0xFFFFFFFF},                                                                            \
+        {0xFFFFFFFF, 0},                                                                                     \
+        {0, 0xFFFFFFFF},                                                                                     \
     }
 
 static const struct bus buses[BUS_COUNT] = {

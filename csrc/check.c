@@ -427,7 +427,8 @@ static bool bits_below(uint64_t set, uint32_t count)
 }
 
 /* The entries of one part: values that exist, signatures that exist. */
-static bool check_entries(const struct checker *c, unsigned part, struct field_part place, uint32_t signatures)
+static bool check_entries(const struct checker *c, unsigned part, struct field_part place,
+                          uint32_t signatures)
 {
     static const uint8_t words[FIELD_PARTS] = {GATE_WORDS, GATE_WORDS,  GATE_WORDS, RULE_WORDS,
                                                RULE_WORDS, FIELD_WORDS, 1};
@@ -441,7 +442,8 @@ static bool check_entries(const struct checker *c, unsigned part, struct field_p
     if (part == PART_SIGNATURES)
         return true;
     for (uint32_t i = 0; i < place.size; i++) {
-        const uint8_t *p = entry(image, SECTION_FIELDS, 4, place.at + place.buckets) + (size_t)i * words[part] * 4;
+        const uint8_t *p =
+            entry(image, SECTION_FIELDS, 4, place.at + place.buckets) + (size_t)i * words[part] * 4;
         if (part < GATE_KINDS ? !value_or_never(c, p + 8) || !bits_below(load_u64(p + 12), signatures)
                               : !value_or_never(c, p))
             return false;

@@ -3,13 +3,9 @@
  */
 #include "error.h"
 #include "lookup.h"
+#include "rows.h"
 
 /* ---- rows ------------------------------------------------------------------------------------- */
-
-struct row {
-    const uint8_t *text;
-    size_t length;
-};
 
 static bool row_is_null(const uint8_t *validity, uint64_t index)
 {
@@ -69,98 +65,72 @@ static bool view_row(const pya_column *column, uint64_t index, struct row *row)
     return true;
 }
 
-/* ---- ids -------------------------------------------------------------------------------------- */
-
-/* The id of a row: what find_answer says of its key. False when out of memory or numbers. */
-static bool row_id(const pya_image *image, struct pya_scratch *scratch, struct row row, uint32_t *id)
-{
-    uint32_t combination;
-
-    switch (find_answer(image, scratch, row.text, row.length, id)) {
-    case PYA_OK:
-        return true;
-    case PYA_SEVERAL:
-        combination = intern(&scratch->combinations, scratch->lines,
-                             scratch->line_count * sizeof *scratch->lines);
-        *id = PYA_ID_COMBINATION | combination;
-        return *id < PYA_ID_NULL;
-    case PYA_EINVAL:
-    case PYA_ETOOLONG:
-        *id = PYA_ID_INVALID;
-        return true;
-    default:
-        return false;
-    }
-}
-
 static int no_memory(uint64_t row, pya_error *error)
 {
     return fail(error, PYA_ENOMEM, row, "out of memory at row %llu", (unsigned long long)row);
 }
 
+/* Reads one row; *at is where the next row of a separated text starts. */
+static bool read_row(const pya_column *column, uint64_t index, uint64_t *at, struct row *row)
+{
+    if (column->rows_layout == PYA_ROWS_SEPARATED) {
+        *row = separated_row(column, at);
+        return true;
+    }
+    return column->rows_layout == PYA_ROWS_VIEWS ? view_row(column, index, row)
+                                                 : offsets_row(column, index, row);
+}
+
+/* Null rows have no text. */
+static bool read_block(const pya_column *column, uint64_t index, unsigned count, uint64_t *at,
+                       struct row *rows)
+{
+    for (unsigned i = 0; i < count; i++) {
+        rows[i] = (struct row){NULL, 0};
+        if (row_is_null(column->validity, index + i))
+            continue;
+        if (!read_row(column, index + i, at, &rows[i]))
+            return false;
+        if (rows[i].text == NULL) /* a column of empty strings may have no data at all */
+            rows[i].text = (const uint8_t *)"";
+    }
+    return true;
+}
+
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                      pya_error *error)
 {
+    struct row rows[ROWS_BLOCK];
     uint64_t at = 0;
 
-    for (uint64_t i = 0; i < column->rows; i++) {
-        uint64_t index = column->first + i;
-        struct row row;
-        bool known = true;
-        ids[i] = PYA_ID_NULL;
-        if (row_is_null(column->validity, index))
-            continue;
-        if (column->rows_layout == PYA_ROWS_SEPARATED)
-            row = separated_row(column, &at);
-        else if (column->rows_layout == PYA_ROWS_VIEWS)
-            known = view_row(column, index, &row);
-        else
-            known = offsets_row(column, index, &row);
-        if (!known)
-            return fail(error, PYA_ECOLUMN, i, "row %llu lies outside the column's data",
-                        (unsigned long long)i);
-        if (!row_id(image, scratch, row, &ids[i]))
-            return no_memory(i, error);
+    for (uint64_t done = 0; done < column->rows; done += ROWS_BLOCK) {
+        unsigned count = column->rows - done < ROWS_BLOCK ? (unsigned)(column->rows - done) : ROWS_BLOCK;
+        if (!read_block(column, column->first + done, count, &at, rows))
+            return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
+                        (unsigned long long)done);
+        if (!match_rows(image, scratch, rows, count, ids + done))
+            return no_memory(done, error);
     }
     return PYA_OK;
 }
 
 /* ---- PCI ids ---------------------------------------------------------------------------------- */
 
-static uint8_t *put_hex(uint8_t *out, uint32_t number, unsigned digits)
-{
-    for (unsigned i = digits; i-- > 0; number >>= 4)
-        out[i] = (uint8_t)"0123456789ABCDEF"[number & 15];
-    return out + digits;
-}
-
-static uint8_t *put_text(uint8_t *out, const char *text)
-{
-    while (*text)
-        *out++ = (uint8_t)*text++;
-    return out;
-}
-
 int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
                       const uint32_t *device, const uint32_t *subvendor, const uint32_t *subdevice,
                       const uint32_t *class_code, uint64_t rows, uint32_t *ids, pya_error *error)
 {
+    const struct bus *pci = &buses[BUS_PCI];
+
     for (uint64_t i = 0; i < rows; i++) {
-        uint8_t *end = scratch->pci_text;
-        struct row row;
+        struct fields fields = {BUS_PCI, {vendor[i], device[i], subvendor[i], subdevice[i], class_code[i]}};
+        int code;
         if (class_code[i] > 0xFFFFFF)
             return fail(error, PYA_ECOLUMN, i, "class %08X of row %llu has more than 24 bits", class_code[i],
                         (unsigned long long)i);
-        /* As modalias_show in drivers/pci/pci-sysfs.c prints them. */
-        end = put_hex(put_text(end, "pci:v"), vendor[i], 8);
-        end = put_hex(put_text(end, "d"), device[i], 8);
-        end = put_hex(put_text(end, "sv"), subvendor[i], 8);
-        end = put_hex(put_text(end, "sd"), subdevice[i], 8);
-        end = put_hex(put_text(end, "bc"), class_code[i] >> 16, 2);
-        end = put_hex(put_text(end, "sc"), class_code[i] >> 8 & 0xFF, 2);
-        end = put_hex(put_text(end, "i"), class_code[i] & 0xFF, 2);
-        row = (struct row){scratch->pci_text, (size_t)(end - scratch->pci_text)};
-        if (!row_id(image, scratch, row, &ids[i]))
+        print_fields(&fields, scratch->pci_text);
+        code = find_parsed_answer(image, scratch, &fields, scratch->pci_text, pci->key_length, &ids[i]);
+        if (!settle_code(scratch, code, &ids[i]))
             return no_memory(i, error);
     }
     return PYA_OK;

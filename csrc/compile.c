@@ -26,10 +26,10 @@ struct sort_item {
 
 struct compilation {
     const struct pya_builder *builder;
-    struct sort_item *items;      /* scratch, one a line */
+    struct sort_item *items;         /* scratch, one a line */
     const struct alias_line **lines; /* by line id */
-    uint32_t *tokens;             /* of all lines of a source */
-    struct token_string *strings; /* distinct ones of a source */
+    uint32_t *tokens;                /* of all lines of a source */
+    struct token_string *strings;    /* distinct ones of a source */
     uint32_t value_count;
     struct trie trie;
     struct interner classes, answers;
@@ -48,7 +48,8 @@ static int compare_numbers(uint64_t a, uint64_t b)
 /* Priorities are depmod's module indexes, and modules.alias is written in that order. */
 static int by_priority(const void *a, const void *b)
 {
-    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+    const struct alias_line *x = ((const struct sort_item *)a)->line,
+                            *y = ((const struct sort_item *)b)->line;
 
     return compare_numbers((uint64_t)x->rank << 32 | x->sequence, (uint64_t)y->rank << 32 | y->sequence);
 }
@@ -72,7 +73,8 @@ static unsigned byte_or_end(const struct alias_line *line, uint32_t at)
 
 static int by_normal(const void *a, const void *b)
 {
-    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+    const struct alias_line *x = ((const struct sort_item *)a)->line,
+                            *y = ((const struct sort_item *)b)->line;
     bool wild;
     uint32_t at = difference(x, y, &wild);
     int order = compare_numbers(byte_or_end(x, at), byte_or_end(y, at));
@@ -85,7 +87,8 @@ static int by_normal(const void *a, const void *b)
  * a wildcard each node after its children (index_mm_searchwild_all). */
 static int by_visit(const void *a, const void *b)
 {
-    const struct alias_line *x = ((const struct sort_item *)a)->line, *y = ((const struct sort_item *)b)->line;
+    const struct alias_line *x = ((const struct sort_item *)a)->line,
+                            *y = ((const struct sort_item *)b)->line;
     bool wild;
     uint32_t at = difference(x, y, &wild);
     unsigned p = byte_or_end(x, at), q = byte_or_end(y, at);
@@ -285,12 +288,9 @@ static void put_lines(struct compilation *c)
         uint32_t text = put_string(c, line->text, line->length);
         uint32_t normal =
             line->normal == line->text ? text : put_string(c, line->normal, line->normal_length);
-        const uint32_t entry[] = {text,
-                                  normal,
-                                  line->length,
-                                  line->refused ? NEVER : line->normal_length,
-                                  line->module,
-                                  line->number};
+        const uint32_t entry[] = {text,         normal,
+                                  line->length, line->refused ? NEVER : line->normal_length,
+                                  line->module, line->number};
         for (unsigned j = 0; j < sizeof entry / sizeof *entry; j++)
             bytes_push_u32(&c->sections[SECTION_LINES], entry[j]);
     }

@@ -40,11 +40,11 @@ static uint16_t digits_of(const struct field_table *table, uint32_t token)
         if (token < TOKEN_ANY)
             set |= (uint16_t)((token == digit) << i);
         else
-            set |= (uint16_t)(
-                (table->classes->text.data[(size_t)CLASS_ENTRY * (token - TOKEN_CLASS) + digit / 8] >>
-                     digit % 8 &
-                 1)
-                << i);
+            set |= (uint16_t)((table->classes->text
+                                       .data[(size_t)CLASS_ENTRY * (token - TOKEN_CLASS) + digit / 8] >>
+                                   digit % 8 &
+                               1)
+                              << i);
     }
     return set;
 }
@@ -329,8 +329,8 @@ static bool put_keyed(const struct keyed_entries *entries, struct bytes_vector *
     for (uint32_t i = 0; place != NULL && i < perfect.size; i++)
         store_u32(place + ((size_t)perfect.buckets + entries->free_word) * 4 + i * width, NEVER);
     for (uint32_t i = 0; place != NULL && i < entries->count; i++)
-        memcpy(place + (size_t)perfect.buckets * 4 + perfect.slots[i] * width, entries->bytes.data + i * width,
-               width);
+        memcpy(place + (size_t)perfect.buckets * 4 + perfect.slots[i] * width,
+               entries->bytes.data + i * width, width);
     perfect_free(&perfect);
     return place != NULL;
 }
@@ -376,7 +376,8 @@ static bool put_rules(const struct field_table *table, const uint8_t *went, unsi
         bytes_push(&entries.bytes, table->rule_values.data + (size_t)id * 4, 4);
         bytes_push(&entries.bytes, rule, (FIELD_WORDS + 1) * 4);
     }
-    done = entries.hashes != NULL && !entries.bytes.failed && put_keyed(&entries, out, header, part, impossible);
+    done =
+        entries.hashes != NULL && !entries.bytes.failed && put_keyed(&entries, out, header, part, impossible);
     free(entries.hashes);
     bytes_free(&entries.bytes);
     return done;

@@ -68,6 +68,23 @@ struct fields parse_fields(const uint8_t *key, size_t length)
     }
 }
 
+void print_fields(const struct fields *fields, uint8_t *out)
+{
+    const struct bus *bus = &buses[fields->bus];
+
+    for (unsigned i = 0; i < bus->prefix_length; i++)
+        *out++ = (uint8_t)bus->prefix[i];
+    for (unsigned f = 0; f < bus->field_count; f++) {
+        const struct field *field = &bus->fields[f];
+        uint32_t number = fields->words[field->word] >> field->shift;
+        for (unsigned i = 0; field->separator[i]; i++)
+            *out++ = (uint8_t)field->separator[i];
+        for (unsigned i = field->digits; i-- > 0; number >>= 4)
+            out[i] = (uint8_t)"0123456789ABCDEF"[number & 15];
+        out += field->digits;
+    }
+}
+
 /* ---- search ----------------------------------------------------------------------------------- */
 
 struct part {
@@ -116,8 +133,8 @@ static void add_value(struct pya_scratch *scratch, uint32_t value)
 }
 
 /* Adds the values of the rules of some signatures. */
-static void ask_rules(const pya_image *image, struct pya_scratch *scratch, const uint8_t *table, unsigned part,
-                      uint64_t wanted, const uint32_t *words)
+static void ask_rules(const pya_image *image, struct pya_scratch *scratch, const uint8_t *table,
+                      unsigned part, uint64_t wanted, const uint32_t *words)
 {
     struct part rules = part_at(image, table, part), signatures = part_at(image, table, PART_SIGNATURES);
 
@@ -130,12 +147,32 @@ static void ask_rules(const pya_image *image, struct pya_scratch *scratch, const
     }
 }
 
+static const uint8_t *table_of(const pya_image *image, uint32_t source, int bus)
+{
+    return entry(image, SECTION_FIELDS, FIELD_TABLE_WORDS * 4, source * BUS_COUNT + (uint32_t)bus);
+}
+
+static uint64_t gate_key(const struct fields *fields, unsigned kind)
+{
+    const struct bus *bus = &buses[fields->bus];
+
+    return (uint64_t)(fields->words[bus->gate_word[1]] & bus->gate_mask[kind][1]) << 32 |
+           (fields->words[bus->gate_word[0]] & bus->gate_mask[kind][0]);
+}
+
+void prefetch_fields(const pya_image *image, const struct fields *fields)
+{
+    const uint8_t *table = table_of(image, 0, fields->bus);
+    struct part gates = part_at(image, table, 0);
+
+    if (load_u32(table) == FIELDS_TABLE && gates.size > 0)
+        __builtin_prefetch(entry_of(&gates, gate_hash(gate_key(fields, 0)), GATE_WORDS));
+}
+
 bool search_fields(const pya_image *image, struct pya_scratch *scratch, uint32_t source,
                    const struct fields *fields, const uint8_t *key, size_t length)
 {
-    const struct bus *bus = &buses[fields->bus];
-    const uint8_t *table = entry(image, SECTION_FIELDS, FIELD_TABLE_WORDS * 4,
-                                 source * BUS_COUNT + (uint32_t)fields->bus);
+    const uint8_t *table = table_of(image, source, fields->bus);
     struct part residue;
     uint64_t wanted = 0;
 
@@ -144,13 +181,12 @@ bool search_fields(const pya_image *image, struct pya_scratch *scratch, uint32_t
         return load_u32(table) == FIELDS_NONE;
     for (unsigned kind = 0; kind < GATE_KINDS; kind++) {
         struct part gates = part_at(image, table, kind);
-        uint64_t gate_key = (uint64_t)(fields->words[bus->gate_word[1]] & bus->gate_mask[kind][1]) << 32 |
-                            (fields->words[bus->gate_word[0]] & bus->gate_mask[kind][0]);
+        uint64_t wanted_key = gate_key(fields, kind);
         const uint8_t *gate;
         if (gates.size == 0)
             continue;
-        gate = entry_of(&gates, gate_hash(gate_key), GATE_WORDS);
-        if (load_u64(gate) != gate_key)
+        gate = entry_of(&gates, gate_hash(wanted_key), GATE_WORDS);
+        if (load_u64(gate) != wanted_key)
             continue;
         if (load_u32(gate + 8) != NEVER)
             add_value(scratch, load_u32(gate + 8));

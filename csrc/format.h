@@ -119,13 +119,7 @@ enum section {
 };
 
 /* Bytes of an entry of the sections that are tables. */
-enum {
-    MODULE_ENTRY = 8,
-    SOURCE_ENTRY = 28,
-    LINE_ENTRY = 24,
-    VALUE_ENTRY = 8,
-    CLASS_ENTRY = 32
-};
+enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, LINE_ENTRY = 24, VALUE_ENTRY = 8, CLASS_ENTRY = 32 };
 
 #define IMAGE_START (HEADER_SECTIONS + SECTION_COUNT * SECTION_ENTRY)
 #define NEVER 0xFFFFFFFFu
@@ -145,15 +139,7 @@ enum {
     STAR_INFO_WORDS = 9
 };
 
-enum {
-    TAIL_END,
-    TAIL_LITERAL,
-    TAIL_ANY,
-    TAIL_CLASS,
-    TAIL_STAR_END,
-    TAIL_STAR_FIND,
-    TAIL_STAR_LAST
-};
+enum { TAIL_END, TAIL_LITERAL, TAIL_ANY, TAIL_CLASS, TAIL_STAR_END, TAIL_STAR_FIND, TAIL_STAR_LAST };
 
 enum { FIELDS_NONE, FIELDS_TABLE, FIELDS_TRIE }; /* nothing for this bus; a table; use the trie */
 

@@ -32,15 +32,16 @@ static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
     if (size < 8 || memcmp(bytes, IMAGE_MAGIC, 8) != 0)
         return fail(error, PYA_EIMAGE, 0, "not a compiled pyalias index (no magic at byte 0)");
     if (size < IMAGE_START)
-        return fail(error, PYA_EIMAGE, size, "cut short: %zu bytes, the header alone has %d", size, IMAGE_START);
+        return fail(error, PYA_EIMAGE, size, "cut short: %zu bytes, the header alone has %d", size,
+                    IMAGE_START);
     version = load_u32(bytes + HEADER_VERSION);
     if (version >> 16 != IMAGE_VERSION >> 16 || version > IMAGE_VERSION)
         return fail(error, PYA_EIMAGE, HEADER_VERSION,
                     "index version %u.%u, this pyalias reads %u.%u: compile the index again", version >> 16,
                     version & 0xFFFF, IMAGE_VERSION >> 16, IMAGE_VERSION & 0xFFFF);
     if (load_u64(bytes + HEADER_SIZE) != size || size % CHECKSUM_STRIPE != 0 || size > UINT32_MAX)
-        return fail(error, PYA_EIMAGE, HEADER_SIZE, "cut short or grown: %zu bytes, the header says %llu", size,
-                    (unsigned long long)load_u64(bytes + HEADER_SIZE));
+        return fail(error, PYA_EIMAGE, HEADER_SIZE, "cut short or grown: %zu bytes, the header says %llu",
+                    size, (unsigned long long)load_u64(bytes + HEADER_SIZE));
     if (load_u64(bytes + HEADER_CHECKSUM) != image_checksum(bytes, size))
         return fail(error, PYA_EIMAGE, HEADER_CHECKSUM,
                     "damaged: the checksum differs; compile the index again");

@@ -18,7 +18,8 @@ struct pya_image {
     uint32_t star_count, wild_count, longest_module;
 };
 
-static inline const uint8_t *entry(const pya_image *image, enum section section, uint32_t size, uint32_t index)
+static inline const uint8_t *entry(const pya_image *image, enum section section, uint32_t size,
+                                   uint32_t index)
 {
     return image->section[section] + (size_t)size * index;
 }

@@ -13,10 +13,10 @@ struct interned {
 };
 
 struct interner {
-    struct bytes_vector text;  /* the strings, one after the other */
+    struct bytes_vector text; /* the strings, one after the other */
     struct interned *strings;
     uint32_t count, room;
-    uint32_t *slots;           /* open addressing: id + 1, or 0 */
+    uint32_t *slots; /* open addressing: id + 1, or 0 */
     uint32_t slot_mask;
 };
 

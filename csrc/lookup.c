@@ -61,8 +61,9 @@ static int values_answer(const pya_image *image, struct pya_scratch *scratch, ui
 }
 
 /* Keys in a bus's fixed form hold no byte that normalising changes, and are short. */
-int find_fields_answer(const pya_image *image, struct pya_scratch *scratch, const struct fields *fields,
-                       const uint8_t *key, size_t length, uint32_t *answer)
+static int find_fields_answer(const pya_image *image, struct pya_scratch *scratch,
+                              const struct fields *fields, const uint8_t *key, size_t length,
+                              uint32_t *answer)
 {
     *answer = 0;
     for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
@@ -76,22 +77,23 @@ int find_fields_answer(const pya_image *image, struct pya_scratch *scratch, cons
     return PYA_OK;
 }
 
-int find_answer(const pya_image *image, struct pya_scratch *scratch, const uint8_t *key, size_t length,
-                uint32_t *answer)
+int find_parsed_answer(const pya_image *image, struct pya_scratch *scratch, const struct fields *fields,
+                       const uint8_t *key, size_t length, uint32_t *answer)
 {
-    struct fields fields = parse_fields(key, length);
     struct normalised normal;
+    bool short_enough;
 
-    if (fields.bus >= 0 && length + image->longest_module + 2 <= NAME_ROOM)
-        return find_fields_answer(image, scratch, &fields, key, length, answer);
+    if (fields->bus >= 0 && length + image->longest_module + 2 <= NAME_ROOM)
+        return find_fields_answer(image, scratch, fields, key, length, answer);
     normal = normalise(key, length, scratch->key);
+    short_enough = normal.length + image->longest_module + 2 <= NAME_ROOM;
     *answer = 0;
     if (normal.refused)
         return PYA_EINVAL;
     for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
         struct source source = source_at(image, s);
         int code;
-        if (!normal.wild && normal.length + image->longest_module + 2 <= NAME_ROOM) {
+        if (!normal.wild && short_enough) {
             search_source(image, scratch, &source, scratch->key, normal.length);
             if (scratch->value_count > 0)
                 return values_answer(image, scratch, answer);
@@ -102,6 +104,14 @@ int find_answer(const pya_image *image, struct pya_scratch *scratch, const uint8
             return code != PYA_OK ? code : PYA_SEVERAL;
     }
     return PYA_OK;
+}
+
+int find_answer(const pya_image *image, struct pya_scratch *scratch, const uint8_t *key, size_t length,
+                uint32_t *answer)
+{
+    struct fields fields = parse_fields(key, length);
+
+    return find_parsed_answer(image, scratch, &fields, key, length, answer);
 }
 
 int64_t pya_lookup(const pya_image *image, pya_scratch *scratch, const char *key, size_t length)

@@ -9,8 +9,8 @@
 int find_answer(const pya_image *image, struct pya_scratch *scratch, const uint8_t *key, size_t length,
                 uint32_t *answer);
 
-/* The same for a key given as fields; its text is only looked at where a table says so. */
-int find_fields_answer(const pya_image *image, struct pya_scratch *scratch, const struct fields *fields,
+/* The same for a key whose fields (or that it has none) are known. */
+int find_parsed_answer(const pya_image *image, struct pya_scratch *scratch, const struct fields *fields,
                        const uint8_t *key, size_t length, uint32_t *answer);
 
 #endif

@@ -99,8 +99,8 @@ enum perfect_result perfect_build(const uint64_t *hashes, uint32_t count, struct
     perfect->slots = malloc(((size_t)count + 1) * sizeof *perfect->slots);
     if (make_work(&work, perfect, count) && perfect->displacements && perfect->slots) {
         fill_buckets(&work, perfect, hashes, count);
-        result = order_buckets(&work, perfect) && place_all(&work, perfect, hashes) ? PERFECT
-                                                                                     : PERFECT_IMPOSSIBLE;
+        result =
+            order_buckets(&work, perfect) && place_all(&work, perfect, hashes) ? PERFECT : PERFECT_IMPOSSIBLE;
     }
     free_work(&work);
     if (result != PERFECT)

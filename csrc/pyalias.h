@@ -25,14 +25,14 @@
 #pragma GCC visibility push(default)
 
 #define PYA_OK 0
-#define PYA_EINVAL (-1)      /* libkmod's -EINVAL: stray brackets; or a NUL byte, which no C string holds */
-#define PYA_ETOOLONG (-2)    /* libkmod's -ENAMETOOLONG: the name matched, name + module exceed PATH_MAX */
-#define PYA_ENOMEM (-3)      /* out of memory */
-#define PYA_EIMAGE (-4)      /* the bytes are no intact image of this version */
-#define PYA_ETEXT (-5)       /* alias text that is none */
-#define PYA_ELIMIT (-6)      /* beyond a limit of the format */
-#define PYA_ECOLUMN (-7)     /* a column whose offsets or lengths contradict each other */
-#define PYA_SEVERAL (-8)     /* pya_lookup: no stored answer; the lines are in the scratch */
+#define PYA_EINVAL (-1)   /* libkmod's -EINVAL: stray brackets; or a NUL byte, which no C string holds */
+#define PYA_ETOOLONG (-2) /* libkmod's -ENAMETOOLONG: the name matched, name + module exceed PATH_MAX */
+#define PYA_ENOMEM (-3)   /* out of memory */
+#define PYA_EIMAGE (-4)   /* the bytes are no intact image of this version */
+#define PYA_ETEXT (-5)    /* alias text that is none */
+#define PYA_ELIMIT (-6)   /* beyond a limit of the format */
+#define PYA_ECOLUMN (-7)  /* a column whose offsets or lengths contradict each other */
+#define PYA_SEVERAL (-8)  /* pya_lookup: no stored answer; the lines are in the scratch */
 
 /* In the ids of a batch, until pya_ids_settle: a row that libkmod refuses; a null row; and, with
  * this bit, the number of a combination of lines (pya_combination_lines). */
@@ -72,10 +72,10 @@ typedef struct pya_text {
 } pya_text;
 
 typedef struct pya_line {
-    pya_text pattern;   /* as it stood in the source, not normalised */
-    pya_text module;    /* normalised */
-    pya_text source;    /* name of the source */
-    uint32_t number;    /* line in the source, from 1; 0: none */
+    pya_text pattern; /* as it stood in the source, not normalised */
+    pya_text module;  /* normalised */
+    pya_text source;  /* name of the source */
+    uint32_t number;  /* line in the source, from 1; 0: none */
 } pya_line;
 
 typedef struct pya_column {

@@ -125,8 +125,7 @@ static void branch(struct search *s, const struct record *record, uint8_t byte, 
         uint32_t class = load_u32(p + 4 + (size_t)i * 8);
         const uint8_t *set = s->image->section[SECTION_CLASSES] + (size_t)class * CLASS_ENTRY;
         if (class == ANY_BYTE || set[byte / 8] >> byte % 8 & 1)
-            s->scratch->branches[s->branch_count++] =
-                (struct place){load_u32(p + 8 + (size_t)i * 8), after};
+            s->scratch->branches[s->branch_count++] = (struct place){load_u32(p + 8 + (size_t)i * 8), after};
     }
 }
 
@@ -214,10 +213,10 @@ void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_
     while (stem < pattern.length && stem < length && !is_wildcard(pattern.text[stem]) &&
            pattern.text[stem] == key[stem])
         stem++;
-    if (stem == pattern.length ? stem == length
-                               : is_wildcard(pattern.text[stem]) &&
-                                     glob_match(pattern.text + stem, pattern.length - stem, key + stem,
-                                                length - stem))
+    if (stem == pattern.length
+            ? stem == length
+            : is_wildcard(pattern.text[stem]) &&
+                  glob_match(pattern.text + stem, pattern.length - stem, key + stem, length - stem))
         scratch->values[scratch->value_count++] = value;
 }
 

@@ -167,9 +167,9 @@ static void first_bytes(const struct trie *trie, const struct groups *groups, ui
         set[groups->bytes[i].token / 8] |= (uint8_t)(1u << groups->bytes[i].token % 8);
     for (uint32_t i = 0; i < groups->wild_count; i++) {
         uint32_t token = groups->wild[i].token;
-        const uint8_t *class =
-            token == TOKEN_ANY ? NULL
-                               : trie->classes->text.data + (size_t)CLASS_ENTRY * (token - TOKEN_CLASS);
+        const uint8_t *class = token == TOKEN_ANY
+                                   ? NULL
+                                   : trie->classes->text.data + (size_t)CLASS_ENTRY * (token - TOKEN_CLASS);
         for (unsigned byte = 0; byte < CLASS_ENTRY; byte++)
             set[byte] |= class ? class[byte] : 0xFF;
     }
@@ -231,10 +231,10 @@ static bool put_record(struct trie *trie, struct tasks *tasks, const struct toke
 
     split(strings, task.low, task.high, depth, groups);
     table = groups->byte_count > 0 && wants_table(groups);
-    bytes_push_u32(&trie->nodes, label | (task.after_star ? HAS_STAR_INFO : 0) |
-                                     (groups->value != NEVER ? HAS_VALUE : 0) |
-                                     (groups->star.high ? HAS_STAR : 0) | (groups->wild_count ? HAS_WILD : 0) |
-                                     (table ? HAS_TABLE : groups->byte_count << HEAD_LIST_SHIFT));
+    bytes_push_u32(&trie->nodes,
+                   label | (task.after_star ? HAS_STAR_INFO : 0) | (groups->value != NEVER ? HAS_VALUE : 0) |
+                       (groups->star.high ? HAS_STAR : 0) | (groups->wild_count ? HAS_WILD : 0) |
+                       (table ? HAS_TABLE : groups->byte_count << HEAD_LIST_SHIFT));
     for (uint32_t i = 0; i < (label + 3) / 4 * 4; i++)
         put_byte(&trie->nodes, i < label ? strings[task.low].tokens[task.depth + i] : 0);
     if (task.after_star) {

@@ -69,7 +69,7 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
 
 def _layout(schema: Any) -> int | None:
     """How the strings of a column lie; ``None`` for a column of Arrow's null type."""
-    text = schema.dictionary if schema.dictionary else schema
+    text = schema.dictionary or schema
     kind = _binding.arrow_format(text)
     if kind == "n":
         return None

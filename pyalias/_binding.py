@@ -76,7 +76,7 @@ def _raise(code: int, error: Any, file: str | None = None) -> None:
 
 
 def _refusal(code: int, key: bytes) -> InvalidModaliasError:
-    shown = key if len(key) <= 80 else key[:77] + b"..."  # noqa: PLR2004 a line of a terminal
+    shown = key if len(key) <= 80 else key[:77] + b"..."
     if code == lib.PYA_ETOOLONG:
         return InvalidModaliasError(
             f"{shown!r}: {len(key)} bytes are too long for libkmod (-ENAMETOOLONG): "
@@ -164,9 +164,7 @@ def text_column(text: Buffer, separator: bytes) -> Column:
     """The rows of a text, each up to a separator; one at the very end starts no row."""
     data = ffi.from_buffer("uint8_t[]", text)
     rows = lib.pya_count_rows(data, len(data), separator[0])
-    return Column(
-        lib.PYA_ROWS_SEPARATED, rows, data, data=data, data_size=len(data), separator=separator[0]
-    )
+    return Column(lib.PYA_ROWS_SEPARATED, rows, data, data=data, data_size=len(data), separator=separator[0])
 
 
 def offsets_column(data: bytes, offsets: Buffer) -> Column:
@@ -357,7 +355,9 @@ class Settled(NamedTuple):
     nulls: int
 
 
-def gather(values: SharedBuffer, indices: Any, size: int, first: int, rows: int, validity: Any) -> SharedBuffer:
+def gather(
+    values: SharedBuffer, indices: Any, size: int, first: int, rows: int, validity: Any
+) -> SharedBuffer:
     """Ids of a dictionary column: ``values[index]`` for each row. Indices have ``size`` bytes.
 
     Raises:
@@ -529,7 +529,7 @@ def export_arrow(
         },
     )
     bits = validity.handle if validity else ffi.NULL
-    if schema == ffi.NULL or array == ffi.NULL:
+    if not (schema and array):
         raise MemoryError
     if lib.pya_arrow_answers(ids.handle, ids.size // 4, bits, nulls, given, schema, array) != lib.PYA_OK:
         raise MemoryError

@@ -117,7 +117,7 @@ class Answers(Sequence["Names | None"]):
     def __getitem__(self, row: int) -> Names | None: ...
     @overload
     def __getitem__(self, row: slice) -> list[Names | None]: ...
-    def __getitem__(self, row: int | slice) -> Names | None | list[Names | None]:
+    def __getitem__(self, row: int | slice) -> Names | list[Names | None] | None:
         if isinstance(row, slice):
             return [self[number] for number in range(*row.indices(len(self)))]
         if row < 0:

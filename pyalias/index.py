@@ -14,7 +14,14 @@ from pyalias._binding import Batch, Counts, Image, Source
 from pyalias.aliases import Alias
 from pyalias.answers import Answers, AnswerTable
 from pyalias.atomic_file import AtomicFile
-from pyalias.errors import AliasFileError, ColumnError, FileAccessError, ImageError, InvalidModaliasError, PyaliasError
+from pyalias.errors import (
+    AliasFileError,
+    ColumnError,
+    FileAccessError,
+    ImageError,
+    InvalidModaliasError,
+    PyaliasError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,15 +101,17 @@ class AliasIndex:
         Raises:
             AliasFileError: a pair that cannot be an alias (an empty module, a NUL).
         """
-        pairs = []
-        numbers = []
+        pairs: list[tuple[bytes, bytes]] = []
+        numbers: list[int] = []
         for number, alias in enumerate(aliases, 1):
             try:
                 pattern, module, *rest = alias
                 pairs.append((_encoded(pattern), _encoded(module)))
             except (TypeError, ValueError, UnicodeEncodeError) as error:
-                raise AliasFileError(f"alias {number}: expected (pattern, module), found {alias!r}") from error
-            numbers.append(rest[1] or 0 if len(rest) > 1 else 0)
+                raise AliasFileError(
+                    f"alias {number}: expected (pattern, module), found {alias!r}"
+                ) from error
+            numbers.append(int(rest[1] or 0) if len(rest) > 1 else 0)
         return cls._compile([Source(b"", _binding.ORDER_PRIORITY, aliases=pairs, numbers=numbers)])
 
     @classmethod
@@ -138,7 +147,7 @@ class AliasIndex:
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise FileAccessError.from_oserror(error, path, "expected a compiled index") from error
-        return cls(Image(data, os.fspath(path)), os.path.abspath(path))
+        return cls(Image(data, os.fspath(path)), str(Path(path).absolute()))
 
     @classmethod
     def from_bytes(cls, data: Buffer) -> Self:
@@ -302,7 +311,9 @@ def _key(modalias: str | bytes) -> bytes:
     try:
         return _encoded(modalias)
     except UnicodeEncodeError as error:
-        raise InvalidModaliasError(f"{modalias!r} holds a lone surrogate, which is no byte", modalias) from error
+        raise InvalidModaliasError(
+            f"{modalias!r} holds a lone surrogate, which is no byte", modalias
+        ) from error
     except TypeError as error:
         raise ColumnError(f"expected str or bytes, found {type(modalias).__name__}") from error
 
@@ -321,7 +332,9 @@ def _refuse_other_text(text: bytes, path: str) -> None:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip() and not line.startswith(b"#"):
             shown = line[:60].decode("utf-8", "backslashreplace")
-            raise AliasFileError(f'expected "alias PATTERN MODULE" lines, found {shown!r} and no alias', path, number)
+            raise AliasFileError(
+                f'expected "alias PATTERN MODULE" lines, found {shown!r} and no alias', path, number
+            )
 
 
 def _text_column(text: Any) -> _binding.Column:
@@ -336,7 +349,9 @@ def _list_column(modaliases: Any) -> _binding.Column:
         rows = modaliases if isinstance(modaliases, list | tuple) else list(modaliases)
     except TypeError as error:
         kind = type(modaliases).__name__
-        raise ColumnError(f"expected device strings (a list, lines of bytes, an Arrow column), found {kind}") from error
+        raise ColumnError(
+            f"expected device strings (a list, lines of bytes, an Arrow column), found {kind}"
+        ) from error
     try:
         # No device string holds a NUL, so it separates; where one does, rows are counted apart.
         text = "\0".join(rows).encode("utf-8", "surrogateescape")
@@ -364,6 +379,11 @@ def _number_column(name: str, column: Any) -> memoryview:
         view = memoryview(array("I", column) if isinstance(column, list | tuple) else column)
     except (TypeError, ValueError, OverflowError) as error:
         raise ColumnError(f"{name}: expected a column of uint32: {error}") from error
-    if view.itemsize != 4 or view.format.lstrip("@=<") not in {"I", "L"} or not view.c_contiguous or view.ndim != 1:  # noqa: PLR2004
+    if (
+        view.itemsize != 4
+        or view.format.lstrip("@=<") not in {"I", "L"}
+        or not view.c_contiguous
+        or view.ndim != 1
+    ):
         raise ColumnError(f"{name}: expected a contiguous column of uint32, found format {view.format!r}")
     return view

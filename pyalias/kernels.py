@@ -11,9 +11,7 @@ from pyalias.errors import AliasFileError, FileAccessError
 _BUILTIN = "modules.builtin.modinfo"
 
 
-def modules_directory(
-    directory: str | os.PathLike[str] | None, root: str | os.PathLike[str] | None
-) -> Path:
+def modules_directory(directory: str | os.PathLike[str] | None, root: str | os.PathLike[str] | None) -> Path:
     """The directory of a kernel's modules; ``None`` is the running kernel's. ``root`` goes before."""
     if directory is None:
         directory = f"/lib/modules/{os.uname().release}"
@@ -44,7 +42,9 @@ def read_sources(directory: Path) -> list[_binding.Source]:
         FileAccessError: no modules directory, or a file that cannot be read.
         AliasFileError: ``modules.builtin.modinfo`` is damaged.
     """
-    text = read_file(directory / "modules.alias", "expected a kernel's modules directory, as depmod leaves it")
+    text = read_file(
+        directory / "modules.alias", "expected a kernel's modules directory, as depmod leaves it"
+    )
     sources = [alias_text_source("modules.alias", text)]
     if (directory / _BUILTIN).exists():
         sources.append(_builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
@@ -69,7 +69,9 @@ def _builtin_source(data: bytes) -> _binding.Source:
         if not (module and dot and equals):
             shown = record[:60].decode("utf-8", "backslashreplace")
             raise AliasFileError(
-                f'expected "module.key=value" records, found {shown!r}; is the file damaged?', _BUILTIN, number
+                f'expected "module.key=value" records, found {shown!r}; is the file damaged?',
+                _BUILTIN,
+                number,
             )
         if key == b"alias":
             aliases.append((value, module))
