@@ -304,7 +304,12 @@ class AliasIndex:
 
 
 def _encoded(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogateescape")
+    # bytes(5) would be five NULs, and bytes(10**10) ten gigabytes of them.
+    raise TypeError(text)
 
 
 def _key(modalias: str | bytes) -> bytes:
