@@ -363,7 +363,8 @@ def _list_column(modaliases: Any) -> _binding.Column:
     except (TypeError, UnicodeEncodeError):
         text = b""
     else:
-        if text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
+        # An empty text would be no row, and a separator at the very end starts none.
+        if text and text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
             return _binding.text_column(text, b"\0")
     parts = [_row(number, row) for number, row in enumerate(rows)]
     return _binding.offsets_column(b"".join(parts), array("q", accumulate(map(len, parts), initial=0)))

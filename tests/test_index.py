@@ -1,4 +1,4 @@
-"""AliasIndex one device at a time, and its life: compiled, saved, opened, pickled, closed, shared by threads."""
+"""AliasIndex one device at a time, and its life: made, saved, opened, pickled, closed, shared by threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +19,7 @@ from pyalias import Alias, AliasIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RELEASE = "6.12.117-amd64"
 E1000E = "pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00"
@@ -242,7 +242,7 @@ def test_pickled_by_path_or_by_bytes(small: AliasIndex, tmp_path: Path):
     assert str(path).encode() in by_path
     assert len(by_path) < 300 < len(by_bytes)
     for pickled in (by_path, by_bytes):
-        assert pickle.loads(pickled).lookup("a-bx") == ("one",)
+        assert pickle.loads(pickled).lookup("a-bx") == ("one",)  # noqa: S301 its own bytes
 
 
 def test_pickle_reaches_another_process(small: AliasIndex):
@@ -263,7 +263,7 @@ def test_closed_index_says_so(small: AliasIndex):
         lambda: small.match("a"),
         lambda: small.lookup_many(["a"]),
         lambda: small.counts,
-        lambda: small.to_bytes(),
+        small.to_bytes,
     ):
         with pytest.raises(pyalias.PyaliasError, match="closed"):
             use()
@@ -295,7 +295,7 @@ def test_garbage_with_a_cycle_is_collected(small: AliasIndex, tmp_path: Path, ki
 
 
 def test_threads_share_an_index(kernel_dirs: dict[str, Path]):
-    """Eight threads, each in another order, with single lookups and batches, on an index that knows nothing yet."""
+    """Eight threads, each in another order, one by one and in batches, on an index that knows nothing yet."""
     index = AliasIndex.from_modules(kernel_dirs["6.12.117-cloud-amd64"])
     expected = AliasIndex.from_modules(kernel_dirs["6.12.117-cloud-amd64"])
     keys = [key for key, answer in read_answers(GOLDEN[1].path) if isinstance(answer, tuple)]
