@@ -47,7 +47,7 @@ def read_sources(directory: Path) -> list[_binding.Source]:
     )
     sources = [alias_text_source("modules.alias", text)]
     if (directory / _BUILTIN).exists():
-        sources.append(_builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
+        sources.append(builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
     return sources
 
 
@@ -56,8 +56,12 @@ def alias_text_source(name: str, text: bytes) -> _binding.Source:
     return _binding.Source(os.fsencode(name), _binding.ORDER_PRIORITY, text=text)
 
 
-def _builtin_source(data: bytes) -> _binding.Source:
-    """The aliases among the records ``module.key=value`` NUL (kmod: depmod.c, output_builtin_alias_bin)."""
+def builtin_source(data: bytes) -> _binding.Source:
+    """The aliases among the records of a ``modules.builtin.modinfo`` (kmod: output_builtin_alias_bin).
+
+    Raises:
+        AliasFileError: a record that is no ``module.key=value``.
+    """
     aliases = []
     numbers = []
     records = data.split(b"\0")
