@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard csrc/*.c csrc/*.h csrc/*.py) setup.py pyproject.toml
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint fuzz-bin bench clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -27,7 +27,11 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c tests/fuzz/*.c)
+
+# A million damaged modules.*.bin, read under the address and undefined-behaviour sanitizers.
+fuzz-bin: $(VENV)/test.stamp
+	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py
