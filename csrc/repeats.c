@@ -133,23 +133,27 @@ static uint32_t tag_of(uint64_t hash)
     return (uint32_t)(hash >> 32);
 }
 
-static bool find(const struct repeats *repeats, uint64_t hash, const struct row *row, uint32_t *id)
+/* The one entry of a bucket that may be the row's. Without branches: which of the ways it is cannot be
+ * foretold, and a wrong guess costs more than all else here. */
+static const struct repeat *candidate(const struct repeats *repeats, uint64_t hash)
 {
     const struct repeat *bucket = bucket_of_hash(repeats, hash);
+    uint32_t tag = tag_of(hash);
+    unsigned way = (bucket[1].tag == tag) * 1u | (bucket[2].tag == tag) * 2u | (bucket[3].tag == tag) * 3u;
 
-    for (unsigned way = 0; way < WAYS; way++)
-        if (bucket[way].tag == tag_of(hash) && bucket[way].length == row->length &&
-            memcmp(repeats->text + bucket[way].text, row->text, row->length) == 0) {
-            *id = bucket[way].id;
-            return true;
-        }
-    return false;
+    return &bucket[way];
 }
 
-/* All hashes first: the buckets travel to the cache meanwhile. */
+static bool is_row(const struct repeats *repeats, const struct repeat *entry, const struct row *row)
+{
+    return entry->length == row->length && memcmp(repeats->text + entry->text, row->text, row->length) == 0;
+}
+
+/* Pass by pass over the block, so that buckets, and then texts, travel to the cache together. */
 void repeats_answer(struct repeats *repeats, struct open_rows *open, uint64_t *hashes)
 {
-    unsigned count = open->count, asked = 0, left = 0;
+    const struct repeat *candidates[ROWS_BLOCK];
+    unsigned count = open->count;
 
     for (unsigned i = 0; i < count; i++) {
         unsigned index = open->index[i];
@@ -157,19 +161,28 @@ void repeats_answer(struct repeats *repeats, struct open_rows *open, uint64_t *h
             continue;
         hashes[index] = hash_of(&open->rows[index]);
         __builtin_prefetch(bucket_of_hash(repeats, hashes[index]));
-        asked++;
+        repeats->asked++;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const struct row *row = &open->rows[open->index[i]];
+        if (!takes(row))
+            continue;
+        candidates[i] = candidate(repeats, hashes[open->index[i]]);
+        __builtin_prefetch(repeats->text + candidates[i]->text);
     }
     open->count = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned index = open->index[i];
         const struct row *row = &open->rows[index];
-        if (takes(row) && find(repeats, hashes[index], row, &open->ids[index]))
-            continue;
-        left += takes(row);
+        if (takes(row)) {
+            if (is_row(repeats, candidates[i], row)) {
+                open->ids[index] = candidates[i]->id;
+                continue;
+            }
+            repeats->missed++;
+        }
         open->index[open->count++] = (uint8_t)index;
     }
-    repeats->asked += asked;
-    repeats->missed += left;
 }
 
 static void add(struct repeats *repeats, uint64_t hash, const struct row *row, uint32_t id)
