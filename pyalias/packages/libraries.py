@@ -8,6 +8,7 @@ from typing import Any
 from pyalias.errors import MissingLibraryError
 
 _DISTRIBUTIONS = {
+    "asn1crypto.cms": "asn1crypto",
     "debian.arfile": "python-debian",
     "elftools.elf.elffile": "pyelftools",
     "lz4.block": "lz4",
