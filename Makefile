@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint bench clean
+.PHONY: demo venv-by-pip test lint fuzz-bin bench clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -47,7 +47,11 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c tests/fuzz/*.c)
+
+# A million damaged modules.*.bin, read under the address and undefined-behaviour sanitizers.
+fuzz-bin: $(VENV)/test.stamp
+	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py

@@ -238,6 +238,40 @@ typedef struct pya_answer_table {
 int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64_t nulls,
                       const pya_answer_table *table, struct ArrowSchema *schema, struct ArrowArray *array);
 
+/* ---- depmod's binary indexes ------------------------------------------------------------------- */
+
+/* One value of a modules.*.bin, borrowed from the file's bytes. */
+typedef struct pya_bin_value {
+    uint32_t priority;
+    pya_text text;
+} pya_bin_value;
+
+typedef struct pya_bin_walk pya_bin_walk;
+
+/* These read the bytes of a modules.alias.bin or its kin (csrc/kmodbin.h draws them), in either of
+ * depmod's layouts. Nothing is checked beforehand but the header: each call checks what it comes
+ * by, and gives PYA_EIMAGE with the byte's position where the file is damaged. Keys are compared
+ * as they are: a key of an alias must have been normalised. No call reads more bytes than the file
+ * has times two plus the wildcards in the key, however the file's nodes refer to each other. */
+int pya_bin_check(const uint8_t *bytes, size_t size, pya_error *error);
+
+/* The first value of exactly this key (kmod: index_mm_search): 1, or 0 for none, or an error. */
+int pya_bin_search(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length, pya_bin_value *value,
+                   pya_error *error);
+
+/* The values of all patterns that match the key, in libkmod's order and with its repeats (kmod:
+ * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none. */
+int64_t pya_bin_search_wild(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length,
+                            pya_bin_value **values, pya_error *error);
+void pya_bin_values_free(pya_bin_value *values);
+
+/* All values, in the order in which depmod and modprobe -c dump them. NULL when out of memory. */
+pya_bin_walk *pya_bin_walk_new(const uint8_t *bytes, size_t size);
+void pya_bin_walk_free(pya_bin_walk *walk);
+
+/* The next value: 1, or 0 after the last one, or an error. The key lasts until the next call. */
+int pya_bin_walk_next(pya_bin_walk *walk, pya_text *key, pya_bin_value *value, pya_error *error);
+
 /* ---- memory that Arrow consumers may share ---------------------------------------------------- */
 
 /* Zeroed bytes with a count of users, which starts at one. NULL when out of memory. */

@@ -32,9 +32,9 @@ uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)
 
 void bytes_push(struct bytes_vector *vector, const void *bytes, size_t size)
 {
-    uint8_t *to = bytes_extend(vector, size);
+    uint8_t *to = size > 0 ? bytes_extend(vector, size) : NULL;
 
-    if (to != NULL && size > 0)
+    if (to != NULL)
         memcpy(to, bytes, size);
 }
 

@@ -93,6 +93,20 @@ class AliasIndex:
         return index
 
     @classmethod
+    def from_bin_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Compile one of depmod's binary indexes: ``modules.alias.bin`` or its kin for built-in modules.
+
+        Such an index holds normalised patterns and no line numbers; its answers are the text's.
+
+        Raises:
+            FileAccessError: the file is missing or cannot be read.
+            ImageError: it is no index of depmod's, or damaged; the message says at which byte.
+            AliasFileError: it holds no aliases, but names or dependencies.
+        """
+        data = kernels.read_file(Path(path), "expected an index that depmod wrote")
+        return cls._compile([kernels.bin_alias_source(Path(path).name, data)])
+
+    @classmethod
     def compile(cls, aliases: Iterable[Alias | tuple[str | bytes, str | bytes]]) -> Self:
         """Compile ``(pattern, module)`` pairs or ``Alias`` records, in order of priority.
 

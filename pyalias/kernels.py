@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyalias import _binding
 from pyalias.errors import AliasFileError, FileAccessError
+from pyalias.names import normalise_alias
 
 _BUILTIN = "modules.builtin.modinfo"
 
@@ -47,7 +48,7 @@ def read_sources(directory: Path) -> list[_binding.Source]:
     )
     sources = [alias_text_source("modules.alias", text)]
     if (directory / _BUILTIN).exists():
-        sources.append(_builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
+        sources.append(builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
     return sources
 
 
@@ -56,8 +57,12 @@ def alias_text_source(name: str, text: bytes) -> _binding.Source:
     return _binding.Source(os.fsencode(name), _binding.ORDER_PRIORITY, text=text)
 
 
-def _builtin_source(data: bytes) -> _binding.Source:
-    """The aliases among the records ``module.key=value`` NUL (kmod: depmod.c, output_builtin_alias_bin)."""
+def builtin_source(data: bytes) -> _binding.Source:
+    """The aliases among the records of a ``modules.builtin.modinfo`` (kmod: output_builtin_alias_bin).
+
+    Raises:
+        AliasFileError: a record that is no ``module.key=value``.
+    """
     aliases = []
     numbers = []
     records = data.split(b"\0")
@@ -77,3 +82,42 @@ def _builtin_source(data: bytes) -> _binding.Source:
             aliases.append((value, module))
             numbers.append(number)
     return _binding.Source(_BUILTIN.encode(), _binding.ORDER_VISIT, aliases=aliases, numbers=numbers)
+
+
+def bin_alias_source(name: str, data: bytes) -> _binding.Source:
+    """The source that a ``modules.alias.bin`` or ``modules.builtin.alias.bin`` makes.
+
+    Raises:
+        ImageError: the index is damaged.
+        AliasFileError: it is another index of depmod's, or one whose order no alias index has.
+    """
+    entries = list(_binding.BinFile(data, name).items())
+    for key, _, module in entries:
+        if normalise_alias(key) != key or b":" in module or not module:
+            shown = f"{key[:60].decode(errors='backslashreplace')!r}"
+            raise AliasFileError(
+                f"expected normalised aliases with a module each, found {shown} with {module[:60]!r}: "
+                "compile takes modules.alias.bin, modules.symbols.bin and modules.builtin.alias.bin",
+                name,
+            )
+    ranks = {(priority, module) for _, priority, module in entries}
+    priorities, modules = {rank for rank, _ in ranks}, {module for _, module in ranks}
+    if len(priorities) == len(modules) == len(ranks):
+        # Each module has a priority of its own, so the text that depmod wrote can be had back.
+        entries.sort(key=_priority)
+        return _bin_source(name, _binding.ORDER_PRIORITY, entries)
+    if len(priorities) == 1:
+        # depmod inserts before its equals, so within a key the first line of the source stands last.
+        entries.reverse()
+        return _bin_source(name, _binding.ORDER_VISIT, entries)
+    raise AliasFileError(
+        "expected one priority for each module, or the same one for all, as depmod gives them", name
+    )
+
+
+def _priority(entry: tuple[bytes, int, bytes]) -> int:
+    return entry[1]
+
+
+def _bin_source(name: str, order: int, entries: list[tuple[bytes, int, bytes]]) -> _binding.Source:
+    return _binding.Source(os.fsencode(name), order, aliases=[(key, module) for key, _, module in entries])
