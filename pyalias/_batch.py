@@ -19,8 +19,6 @@ from pyalias.errors import ColumnError, LimitError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from typing_extensions import Buffer
-
     from pyalias._binding import Column, Image, Numbers
 
 # A thread costs some 50 us to start: as much as some thousand rows. Ids of a run start in a cache line
@@ -70,9 +68,8 @@ class Batch:
         """The ids of five uint32 columns: vendor, device, subvendor, subdevice, class."""
         return self._match_runs(rows, lambda search, run, ids: search.match_pci_ids(columns, *run, ids))
 
-    def match_text(self, text: Buffer, separator: bytes = b"\n") -> SharedBuffer:
+    def match_text(self, data: Any, separator: bytes = b"\n") -> SharedBuffer:
         """The ids of the rows of a text, each up to a separator; one at the very end starts no row."""
-        data = _binding.text_bytes(text)
         cuts = sorted(
             {
                 _binding.row_end(data, run.first - 1, separator) if run.first else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyalias._native import ffi, lib
@@ -127,7 +128,6 @@ def compile_image(sources: Sequence[Source]) -> Buffer:
     size = ffi.new("size_t *")
     _raise(lib.pya_builder_compile(builder, image, size, error), error)
     owner = ffi.gc(image[0], lib.pya_bytes_free, size[0])
-    # No memoryview: CPython 3.11 crashes when one that lends its buffer to cffi dies in a cycle.
     found: Buffer = ffi.buffer(owner, size[0])
     return found
 
@@ -195,6 +195,10 @@ class Image:
     """
 
     def __init__(self, data: Buffer, file: str | None = None) -> None:
+        if isinstance(data, memoryview):
+            # CPython 3.11 crashes when a memoryview that lends its buffer to cffi dies in a cycle: so it
+            # must not be part of one.
+            weakref.finalize(self, id, data)
         self._data = ffi.from_buffer("uint8_t[]", data)
         opened = ffi.new("pya_image **")
         error = ffi.new("pya_error *")

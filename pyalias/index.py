@@ -286,7 +286,7 @@ class AliasIndex:
 
             return self._batch(threads, lambda batch: match_arrow(batch, modaliases))
         if isinstance(modaliases, bytes | bytearray | memoryview | mmap.mmap):
-            return self._batch(threads, lambda batch: batch.match_text(_contiguous(modaliases)))
+            return self._batch(threads, lambda batch: batch.match_text(_text(modaliases)))
         rows = _list_of(modaliases)
         return self._batch(threads, lambda batch: batch.match_list(rows))
 
@@ -369,9 +369,9 @@ def _refuse_other_text(text: bytes, path: str) -> None:
             )
 
 
-def _contiguous(text: Any) -> memoryview:
+def _text(text: Any) -> Any:
     try:
-        return memoryview(text).cast("B")
+        return _binding.text_bytes(text)
     except (BufferError, TypeError, ValueError) as error:
         raise ColumnError(f"expected contiguous bytes with one modalias a line: {error}") from error
 

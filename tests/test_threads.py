@@ -129,9 +129,11 @@ def test_all_cores():
     )
 
 
-def test_an_index_that_dies_in_a_cycle():
-    """The image was once lent out as a memoryview: cleared by the collector, it took the process along."""
-    cycle = [fresh_index()]
-    cycle.append(cycle)
-    del cycle
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_an_index_that_dies_in_a_cycle(kind):
+    """A memoryview that had lent its buffer to cffi took the process along when the collector cleared it."""
+    for index in (fresh_index(), AliasIndex.from_bytes(kind(fresh_index().to_bytes()))):
+        cycle = [index]
+        cycle.append(cycle)
+    del cycle, index
     gc.collect()
