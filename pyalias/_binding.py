@@ -8,6 +8,7 @@ may look up at once.
 from __future__ import annotations
 
 import errno
+import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyalias._native import ffi, lib
@@ -189,6 +190,10 @@ class Image:
 
     def __init__(self, data: Buffer, file: str | None = None) -> None:
         self._data = ffi.from_buffer("uint8_t[]", data)
+        if isinstance(data, memoryview):
+            # Garbage collection may clear a memoryview while cffi still uses it, and crash. Held from
+            # outside for as long as the image lives, it is never garbage together with the image.
+            weakref.finalize(self, id, data).atexit = False
         handle = ffi.new("pya_image **")
         error = ffi.new("pya_error *")
         _raise(lib.pya_image_open(self._data, len(self._data), handle, error), error, file)

@@ -318,7 +318,12 @@ class AliasIndex:
 
 
 def _encoded(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogateescape")
+    # bytes(5) would be five NULs, and bytes(10**10) ten gigabytes of them.
+    raise TypeError(text)
 
 
 def _key(modalias: str | bytes) -> bytes:
@@ -372,7 +377,8 @@ def _list_column(modaliases: Any) -> _binding.Column:
     except (TypeError, UnicodeEncodeError):
         text = b""
     else:
-        if text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
+        # An empty text would be no row, and a separator at the very end starts none.
+        if text and text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
             return _binding.text_column(text, b"\0")
     parts = [_row(number, row) for number, row in enumerate(rows)]
     return _binding.offsets_column(b"".join(parts), array("q", accumulate(map(len, parts), initial=0)))

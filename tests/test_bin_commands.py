@@ -75,7 +75,7 @@ def test_an_index_from_a_bin_answers_as_libkmods_search(
     path = kernel_dirs[release] / name
     with AliasIndex.from_bin_file(path) as index:
         searched = BinIndex.open(path)
-        for line in read_lines(DATA / "devices" / "modaliases.tsv.xz"):
+        for line in read_lines(DATA / "devices" / "devicetrees_modaliases.txt.xz"):
             normal = normalise_alias(line.split(b"\t")[0])
             if normal is not None:
                 assert list(index.lookup(normal)) == searched.lookup_wild(normal)

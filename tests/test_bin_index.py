@@ -62,7 +62,7 @@ def test_devices_of_the_bundled_kernels(
     aliases = BinIndex.open(kernel_dirs[release] / "modules.alias.bin")
     builtin = BinIndex.open(kernel_dirs[release] / "modules.builtin.alias.bin")
     found = 0
-    for line in read_lines(DATA / "devices" / "modaliases.tsv.xz"):
+    for line in read_lines(DATA / "devices" / "devicetrees_modaliases.txt.xz"):
         normal = normalise_alias(line.split(b"\t")[0])
         if normal is None:
             continue
