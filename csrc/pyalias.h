@@ -34,8 +34,8 @@
 #define PYA_ECOLUMN (-7)  /* a column whose offsets or lengths contradict each other */
 #define PYA_SEVERAL (-8)  /* pya_lookup: no stored answer; the lines are in the scratch */
 
-/* In the ids of a batch, until pya_ids_number and pya_ids_settle: a row that libkmod refuses; a null row; and, with
- * this bit, the number of a combination of lines (pya_combination_lines). */
+/* In the ids of a batch, until pya_ids_number and pya_ids_settle: a row that libkmod refuses; a null row;
+ * and, with this bit, the number of a combination of lines (pya_combination_lines). */
 #define PYA_ID_INVALID 0xFFFFFFFF
 #define PYA_ID_NULL 0xFFFFFFFE
 #define PYA_ID_COMBINATION 0x80000000
@@ -195,6 +195,10 @@ uint32_t pya_answers_count(const pya_answers *answers);
 int64_t pya_answers_number(pya_answers *answers, const uint32_t *lines, uint32_t count);
 /* As pya_image_answer, of every id below pya_answers_count. */
 uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room);
+
+/* fnmatch(pattern, text, 0) == 0 in the C locale: 1 or 0. What libkmod asks of the lines of
+ * modprobe.d, whose patterns stand in no index. O(length x size) at worst. */
+int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size);
 
 /* ---- columns ---------------------------------------------------------------------------------- */
 
