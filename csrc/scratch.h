@@ -10,6 +10,7 @@
 #include "image.h"
 #include "intern.h"
 #include "normalise.h"
+#include "pci_engine.h"
 
 /* A REF to go on from, and the place in the key. */
 struct place {
@@ -29,6 +30,7 @@ struct pya_scratch {
     struct interner combinations; /* of lines, as bytes of numbers in this machine's order */
     uint8_t key[KEY_ROOM];
     uint8_t pci_text[64];
+    const struct pci_variant *variant;
 };
 
 /* Adds a line to the answer; false when out of memory. */
