@@ -40,6 +40,8 @@
 #define PYA_ID_NULL 0xFFFFFFFE
 #define PYA_ID_COMBINATION 0x80000000
 
+#define PYA_PATTERN_ROOM 4096
+
 /* How the lines of a source are ordered in an answer. */
 #define PYA_ORDER_PRIORITY 0 /* modules.alias: by first appearance of the module, then by line */
 #define PYA_ORDER_VISIT 1    /* modules.builtin.alias.bin: no priorities; libkmod's last visited first */
@@ -124,8 +126,9 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
 void pya_image_free(pya_image *image);
 pya_counts pya_image_counts(const pya_image *image);
 
-/* The line with an id below counts.lines; ids ascend in answer order within a source. */
-pya_line pya_image_line(const pya_image *image, uint32_t line);
+/* The line with an id below counts.lines; ids ascend in answer order within a source. Its pattern is
+ * put together in room where it must be: PYA_PATTERN_ROOM bytes, to be kept while the line is used. */
+pya_line pya_image_line(const pya_image *image, uint32_t line, uint8_t *room);
 uint32_t pya_image_line_module(const pya_image *image, uint32_t line);
 pya_text pya_image_module(const pya_image *image, uint32_t module);
 /* The number of modules of a stored answer (an id below counts.answers; 0 is the empty one); the

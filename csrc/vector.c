@@ -11,7 +11,7 @@ uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)
 
     if (vector->failed)
         return NULL;
-    if (more > vector->room - vector->size) {
+    if (more > vector->room - vector->size || vector->data == NULL) {
         size_t room = vector->room < 1024 ? 1024 : vector->room * 2;
         uint8_t *data;
         while (room - vector->size < more)

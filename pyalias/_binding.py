@@ -257,7 +257,8 @@ class Image:
 
     def line(self, line: int) -> Line:
         """One alias line."""
-        found = lib.pya_image_line(self._image, line)
+        room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
+        found = lib.pya_image_line(self._image, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
     def line_module(self, line: int) -> int:
