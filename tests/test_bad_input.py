@@ -50,7 +50,7 @@ def test_directory_for_a_file(read, tmp_path: Path):
 
 def test_file_for_a_modules_directory(tmp_path: Path):
     (tmp_path / "file").write_text("alias a b\n")
-    with pytest.raises(FileAccessError, match="Not a directory"):
+    with pytest.raises(PyaliasError, match=r"expected a .*directory"):
         AliasIndex.from_modules(tmp_path / "file")
 
 
