@@ -167,6 +167,10 @@ int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32
 uint32_t pya_combination_count(const pya_scratch *scratch);
 uint32_t pya_combination_lines(const pya_scratch *scratch, uint32_t number, const uint32_t **lines);
 
+/* fnmatch(pattern, text, 0) == 0 in the C locale: 1 or 0. What libkmod asks of the lines of
+ * modprobe.d, whose patterns stand in no index. O(length x size) at worst. */
+int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size);
+
 /* ---- columns ---------------------------------------------------------------------------------- */
 
 /* Rows of a separated text: a separator at the very end starts no row. */

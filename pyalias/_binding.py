@@ -27,6 +27,7 @@ ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
 
 # Bound once: attribute access on cffi's lib costs as much as a short lookup.
 _lookup = lib.pya_lookup
+_glob_match = lib.pya_glob_match
 _SEVERAL: Final[int] = lib.PYA_SEVERAL
 
 
@@ -88,6 +89,11 @@ def _refusal(code: int, key: bytes) -> InvalidModaliasError:
     return InvalidModaliasError(
         f"{shown!r}: libkmod refuses it (-EINVAL): brackets must come in pairs, and no name holds a NUL", key
     )
+
+
+def glob_matches(pattern: bytes, text: bytes) -> bool:
+    """Whether ``fnmatch(pattern, text, 0)`` in the C locale; O(pattern x text) at worst."""
+    return bool(_glob_match(pattern, len(pattern), text, len(text)))
 
 
 def compile_image(sources: Sequence[Source]) -> memoryview:
