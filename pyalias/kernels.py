@@ -58,12 +58,29 @@ def read_sources(directory: Path, release: str | None = None) -> list[_binding.S
 
 
 def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
-    if (directory / "modules.alias").exists():
-        names = ["modules.alias", *([_BUILTIN] if (directory / _BUILTIN).exists() else [])]
-        return {name: read_file(directory / name, "make it readable") for name in names}
+    if not (directory / "modules.alias").exists():
+        from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+
+        return read_module_texts(directory, release)
+    names = ["modules.alias", *([_BUILTIN] if (directory / _BUILTIN).exists() else [])]
+    return {name: read_file(directory / name, "make it readable") for name in names}
+
+
+def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
+    """What depmod would write for a package, an archive, or modules that it never saw; else nothing.
+
+    Raises:
+        FileAccessError, PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
+    """
+    if source.is_dir():
+        seen = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
+        if any((source / name).exists() for name in seen) or next(source.rglob("*.ko*"), None) is None:
+            return {}
+    elif not source.exists():
+        return {}  # whoever opens the directory says so
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 
-    return read_module_texts(directory, release)
+    return read_module_texts(source, release)
 
 
 def alias_text_source(name: str, text: bytes) -> _binding.Source:

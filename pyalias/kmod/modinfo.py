@@ -88,7 +88,8 @@ def modinfo_lines(
 
 
 def _padded(key: str, value: str) -> str:
-    return f"{key}:{'':<{max(_KEY_WIDTH - len(key), 0)}}{value}"
+    # A width below zero is printf's for filling on the other side: long keys get blanks as well.
+    return f"{key}:{' ' * abs(_KEY_WIDTH - len(os.fsencode(key)))}{value}"
 
 
 def _parameters(records: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str | None, str | None]]:
