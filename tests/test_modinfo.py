@@ -48,9 +48,9 @@ SIGNATURES = {
     "unknown kind": b"x" + trailer(1, kind=3),
     "unknown hash": b"x" + trailer(1, kind=1, hash_number=60),
     "x509": b"Signer\x01\x02\x03sig" + trailer(3, kind=1, hash_number=4, signer=6, key_id=3),
-    "x509, too long": b"sig" + trailer(3, kind=1, hash_number=4, signer=200, key_id=255),
+    "x509 whose names reach into the module": b"sig"
+    + trailer(3, kind=1, hash_number=4, signer=200, key_id=255),
 }
-FIELDS = (None, "license", "alias", "parm", "filename", "signature", "signer", "sig_key", "nothing")
 
 
 def real_modinfo(*arguments: str) -> bytes:
@@ -70,11 +70,19 @@ def write_module(path: Path, signature: bytes = b"", records: list[tuple[str, st
 def test_bytes_are_those_of_modinfo(tmp_path: Path, signature: bytes):
     path = write_module(tmp_path / "x.ko", signature)
     records = read_modinfo(path)
-    for field in FIELDS:
-        for null in (False, True):
-            options = [*(["-F", field] if field else []), *(["-0"] if null else [])]
-            printed = modinfo_lines(str(path), records, field=field, null=null)
-            assert printed.encode() == real_modinfo(*options, str(path)), options
+    for field in (None, "signer"):
+        printed = modinfo_lines(str(path), records, field=field)
+        real = real_modinfo(*(["-F", field] if field else []), str(path))
+        assert printed.encode("utf-8", "surrogateescape") == real, field
+
+
+@pytest.mark.parametrize("field", [None, "license", "alias", "parm", "filename", "sig_key", "nothing"])
+@pytest.mark.parametrize("null", [False, True])
+def test_fields_are_those_of_modinfo(tmp_path: Path, field: str | None, null: bool):
+    path = write_module(tmp_path / "x.ko", SIGNATURES["pkcs7"])
+    options = [*(["-F", field] if field else []), *(["-0"] if null else [])]
+    printed = modinfo_lines(str(path), read_modinfo(path), field=field, null=null)
+    assert printed.encode() == real_modinfo(*options, str(path))
 
 
 @pytest.mark.parametrize(("name", "compress"), [("x.ko.xz", lzma.compress), ("x.ko.zst", zstandard.compress)])
@@ -99,8 +107,10 @@ def test_records_without_the_real_one(tmp_path: Path):
     }
 
 
-def write_tree(base: Path) -> Path:
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A module directory with one module that is a file and one that is built in."""
+    base = tmp_path_factory.mktemp("modinfo")
     directory = base / "lib" / "modules" / RELEASE
     (directory / "kernel").mkdir(parents=True)
     write_module(directory / "kernel" / "e-x.ko")
@@ -118,11 +128,12 @@ def write_tree(base: Path) -> Path:
 @pytest.mark.parametrize("name", ["e_x", "e-x", "core", "core-7", "pci:v00008086d1"])
 @pytest.mark.parametrize("options", [[], ["-F", "license"], ["-n"], ["-p"], ["-0"]], ids=" ".join)
 def test_names_and_aliases(
-    tmp_path: Path, name: str, options: list[str], capsysbinary: pytest.CaptureFixture[bytes]
+    directory: Path, name: str, options: list[str], capsysbinary: pytest.CaptureFixture[bytes]
 ):
-    directory = write_tree(tmp_path)
     assert main(["modinfo", "--modules", str(directory), *options, name]) == 0
-    assert capsysbinary.readouterr().out == real_modinfo("-b", str(tmp_path), "-k", RELEASE, *options, name)
+    assert capsysbinary.readouterr().out == real_modinfo(
+        "-b", str(directory.parents[2]), "-k", RELEASE, *options, name
+    )
 
 
 def test_files_json_and_misses(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

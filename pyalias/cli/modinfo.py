@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
                 print(json.dumps({"name": name, "filename": filename, "fields": records}))
                 continue
             text = modinfo_lines(filename, records, name=name, field=options.field, null=options.null)
-            sys.stdout.write(text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))  # the bytes of the module
     return 1 if missed else 0
 
 

@@ -68,7 +68,8 @@ def _read_plain(before: bytes, signature: bytes, trailer: _Trailer) -> tuple[byt
     if trailer.signer_length + trailer.key_id_length > len(before):
         return None
     key_id_at = len(before) - trailer.key_id_length
-    signer = before[key_id_at - trailer.signer_length : key_id_at]
+    # A NUL ends it, as it ends every text that modinfo prints.
+    signer = before[key_id_at - trailer.signer_length : key_id_at].partition(b"\0")[0]
     return signer, before[key_id_at:], _HASHES[trailer.hash_number], signature
 
 
