@@ -58,12 +58,17 @@ def read_sources(directory: Path, release: str | None = None) -> list[_binding.S
 
 
 def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
-    if not (directory / "modules.alias").exists():
-        from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+    try:
+        names = [name for name in ("modules.alias", _BUILTIN) if (directory / name).exists()]
+    except OSError as error:  # a name that is too long, say
+        raise FileAccessError.from_oserror(
+            error, directory, "expected a kernel's modules directory"
+        ) from error
+    if "modules.alias" in names:
+        return {name: read_file(directory / name, "make it readable") for name in names}
+    from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 
-        return read_module_texts(directory, release)
-    names = ["modules.alias", *([_BUILTIN] if (directory / _BUILTIN).exists() else [])]
-    return {name: read_file(directory / name, "make it readable") for name in names}
+    return read_module_texts(directory, release)
 
 
 def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
@@ -76,7 +81,7 @@ def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
         seen = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
         if any((source / name).exists() for name in seen) or next(source.rglob("*.ko*"), None) is None:
             return {}
-    elif not source.exists():
+    elif not source.is_file():
         return {}  # whoever opens the directory says so
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 

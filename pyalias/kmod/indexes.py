@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, get_args
 
-from pyalias.errors import FileAccessError, ImageError
+from pyalias import kernels
+from pyalias.errors import ImageError
 from pyalias.kmod.binindex import BinIndex
 from pyalias.kmod.textindexes import TextIndexes, read_module_texts
 
@@ -110,12 +111,8 @@ def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
         return TextIndexes(texts)
     if has_bin:
         return BinIndexes(directory)
-    try:
-        next(directory.iterdir(), None)
-    except OSError as error:
-        advice = "expected a kernel's modules directory, as depmod leaves it"
-        raise FileAccessError.from_oserror(error, directory, advice) from error
-    # A directory without modules: modprobe finds nothing in it but what the configuration says.
+    # Nothing of depmod's: this says which file is missing.
+    kernels.read_file(directory / "modules.dep", "expected a kernel's modules directory, as depmod leaves it")
     return TextIndexes({})
 
 
