@@ -1,4 +1,4 @@
-"""Kmod on kernels that are not installed: as on the same kernel once depmod has seen it."""
+"""Kmod and the commands on kernels that are not installed: as once depmod has seen them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from test_packages import MODULES, SOURCES, package_files, run_depmod, write_tree
 
+from pyalias import AliasIndex
+from pyalias.cli import main
 from pyalias.kmod import Kmod
 
 if TYPE_CHECKING:
@@ -49,3 +51,21 @@ def test_a_release_names_one_kernel_of_a_package_but_not_of_a_directory(tmp_path
     assert Kmod(tmp_path / "image.deb", [], release="6.0.0-test", cmdline="").lookup("ptp") == ("ptp",)
     with pytest.raises(ValueError, match="found both"):
         Kmod(tmp_path, release="6.0.0-test")
+
+
+@pytest.mark.parametrize(
+    "source", ["image.deb", "kernel-zst.rpm", "initramfs-zst.img", "image-xz.tar", "image-plain.tar"]
+)
+def test_compile_takes_packages(tmp_path: Path, source: str):
+    (tmp_path / source).write_bytes(SOURCES[source]())
+    arguments = [str(tmp_path / source), "-o", str(tmp_path / "out")]
+    assert main(["compile", *arguments, "--release", "6.0.0-test"]) == 0
+    with AliasIndex.open(tmp_path / "out") as index:
+        assert index.lookup("pci:v00008086d0000100Esv1") == ("e1000", "second")
+    assert main(["compile", *arguments, "--release", "6.1"]) == 3
+
+
+def test_lookup_in_a_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "image.deb").write_bytes(SOURCES["image.deb"]())
+    assert main(["lookup", "--modules", str(tmp_path / "image.deb"), "two words", "ptp"]) == 0
+    assert capsys.readouterr().out == "mii_core\nptp\n"
