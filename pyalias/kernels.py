@@ -74,6 +74,23 @@ def _is_there(path: Path) -> bool:
         raise FileAccessError.from_oserror(error, path, "expected a kernel's modules directory") from error
 
 
+def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
+    """What depmod would write for a package, an archive, or modules that it never saw; else nothing.
+
+    Raises:
+        FileAccessError, PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
+    """
+    if source.is_dir():
+        seen = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
+        if any((source / name).exists() for name in seen) or next(source.rglob("*.ko*"), None) is None:
+            return {}
+    elif not source.is_file():
+        return {}  # whoever opens the directory says so
+    from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+
+    return read_module_texts(source, release)
+
+
 def alias_text_source(name: str, text: bytes) -> _binding.Source:
     """The source that a ``modules.alias`` text makes."""
     return _binding.Source(os.fsencode(name), _binding.ORDER_PRIORITY, text=text)
