@@ -10,6 +10,7 @@ from pyalias.errors import (
     InvalidModaliasError,
     InventoryError,
     LimitError,
+    PciIdError,
     PyaliasError,
 )
 from pyalias.index import AliasIndex
@@ -27,5 +28,6 @@ __all__ = [
     "InvalidModaliasError",
     "InventoryError",
     "LimitError",
+    "PciIdError",
     "PyaliasError",
 ]

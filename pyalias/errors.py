@@ -51,6 +51,10 @@ class InventoryError(PyaliasError, ValueError):
     """A device list that cannot be read: the message names file and record."""
 
 
+class PciIdError(PyaliasError, ValueError):
+    """A PCI device or id-table entry that the kernel has no such form of."""
+
+
 class LimitError(PyaliasError, ValueError):
     """Input beyond a documented limit (image of 4 GiB, 2**31 rows in a batch, ...)."""
 
