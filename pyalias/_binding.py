@@ -260,6 +260,12 @@ class Image:
         found = lib.pya_image_line(self._image, line)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
+    def lines_with_prefix(self, prefix: bytes) -> tuple[int, ...]:
+        """The lines whose pattern starts with a text; ``-`` and ``_`` are one."""
+        lines = ffi.new("uint32_t[]", self.counts.aliases)
+        count = lib.pya_lines_with_prefix(self._image, prefix, len(prefix), lines)
+        return tuple(ffi.unpack(lines, count)) if count else ()
+
     def line_module(self, line: int) -> int:
         """The module id of a line."""
         module: int = lib.pya_image_line_module(self._image, line)
