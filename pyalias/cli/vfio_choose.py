@@ -47,9 +47,7 @@ def add_parsers(subparsers: Any) -> None:
         "devices", nargs="+", metavar="DEVICE", help="a PCI address (its sysfs is read), or a pci: modalias"
     )
     parser.add_argument("--root", metavar="DIR", help="read DIR/sys instead of /sys")
-    parser.add_argument(
-        "--compat", choices=("libvirt",), help="choose as libvirt does, without its mistakes mended"
-    )
+    parser.add_argument("--compat", choices=("libvirt",), help="choose what libvirt chooses")
     parser.add_argument("--json", action="store_true", help="print an object for each device, one a line")
     add_index_options(parser)
     parser.set_defaults(run=run)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pyalias.vfio.choice import Candidate, Choice, Choices, choose, choose_ids, choose_many
+from pyalias.vfio.candidates import Candidate
+from pyalias.vfio.choice import Choice, Choices, choose, choose_ids, choose_many
 from pyalias.vfio.drivers import driver_of_module
 
 __all__ = [

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pyalias.vfio.variants import BY_MODULE
+
+if TYPE_CHECKING:
+    import os
 
 _BUS = "pci:"
 
@@ -46,7 +48,7 @@ def driver_of_module(module: str, root: str | os.PathLike[str] | None = None) ->
 
 def _linked_drivers(directory: Path) -> list[str]:
     try:
-        names = os.listdir(directory)
+        names = [path.name for path in directory.iterdir()]
     except OSError:  # not loaded, built in without parameters, or no sysfs here
         return []
     return sorted(name.removeprefix(_BUS) for name in names if name.startswith(_BUS))
