@@ -91,7 +91,8 @@ def _wildness(pattern: str) -> tuple[int, int]:
     """How many fields are wild, and how many hold other wildcards. An unreadable text is partly wild."""
     found = _FIELDS.fullmatch(pattern, len(_PREFIX))
     if not found:
-        return len(_MARKERS) - 1, 1
+        stars_alone = not pattern[len(_PREFIX) :].strip("*")
+        return (len(_MARKERS), 0) if stars_alone else (len(_MARKERS) - 1, 1)
     wild = partly = 0
     for field, width in zip(found.groups(), _WIDTHS, strict=True):
         if not (field or "").strip("*"):
