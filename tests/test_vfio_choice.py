@@ -220,10 +220,10 @@ VARIANT = "alias vfio_pci:v000015B3d0000101Esv*sd*bc*sc*i* mlx5_vfio_pci"
 
 @pytest.mark.parametrize("end", [" ", "\r", "\t"])
 def test_libvirts_mistake_b_the_end_of_the_line_belongs_to_the_name(tmp_path: Path, end: str):
-    """A file that an editor has touched: libvirt asks modprobe for a name with a blank, pyalias says where."""
+    """A file that an editor touched: libvirt asks modprobe for a name with a blank, pyalias says where."""
     text = f"# head\n{VARIANT}{end}\n"
     assert best_variant(text, MLX5) == f"mlx5_vfio_pci{end}"
-    with pytest.raises(pyalias.AliasFileError, match="modules.alias:2"):
+    with pytest.raises(pyalias.AliasFileError, match=r"modules\.alias:2"):
         choice_from(tmp_path, text)
 
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pyalias.vfio.notes import Note
 
 
+_MEMO_ROOM = 1 << 12
+
+
 @dataclass(frozen=True)
 class Choice:
     """The driver to use for a device, and why.
@@ -184,11 +187,26 @@ class _Chooser:
         # Both forms of a device's name, so that one column may hold either.
         lines = [(prefix + rest, str(n)) for n, rest in enumerate(rests) for prefix in ("pci:", "vfio_pci:")]
         self.index = AliasIndex.compile(lines)
+        self._memo: dict[tuple[Names, bool | None], Choice | None] = {}
 
     def choice(
         self, names: Names, virtual_function: bool | None, root: str | os.PathLike[str] | None
     ) -> Choice | None:
-        """The choice among the lines that match."""
+        """The choice among the lines that match; what needs no look at sysfs is remembered."""
+        if root is not None:
+            return self._make_choice(names, virtual_function, root)
+        key = names, virtual_function
+        memo = self._memo
+        if key not in memo:
+            if len(memo) >= _MEMO_ROOM:
+                # another dictionary, since another thread may be reading this one
+                self._memo = memo = {}
+            memo[key] = self._make_choice(names, virtual_function, None)
+        return memo[key]
+
+    def _make_choice(
+        self, names: Names, virtual_function: bool | None, root: str | os.PathLike[str] | None
+    ) -> Choice | None:
         lines = sorted(map(int, names))
         count = len(self.candidates)
         matching = [self.candidates[line] for line in lines if line < count]
