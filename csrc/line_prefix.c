@@ -23,10 +23,11 @@ static bool starts_with(pya_text text, const uint8_t *prefix, size_t length)
 
 uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_t length, uint32_t *lines)
 {
+    uint8_t room[PYA_PATTERN_ROOM];
     uint32_t count = pya_image_counts(image).lines, found = 0;
 
     for (uint32_t line = 0; line < count; line++) {
-        if (!starts_with(pya_image_line(image, line).pattern, (const uint8_t *)prefix, length))
+        if (!starts_with(pya_image_line(image, line, room).pattern, (const uint8_t *)prefix, length))
             continue;
         lines[found++] = line;
     }

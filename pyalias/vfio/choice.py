@@ -96,6 +96,7 @@ def choose_many(
     *,
     root: str | os.PathLike[str] | None = None,
     compat: Compat | None = None,
+    threads: int | None = 1,
 ) -> Any:
     """Choose for a whole column of devices, as fast as one batch lookup.
 
@@ -104,6 +105,7 @@ def choose_many(
         modaliases: what ``AliasIndex.lookup_many`` takes.
         root: as for ``choose``.
         compat: as for ``choose``.
+        threads: as for ``AliasIndex.lookup_many``.
 
     Returns:
         ``Choices``; for several indexes a list of them.
@@ -113,9 +115,9 @@ def choose_many(
     """
     if isinstance(indexes, AliasIndex):
         chooser = _chooser(indexes, compat)
-        return Choices(chooser, chooser.index.lookup_many(modaliases), root)
+        return Choices(chooser, chooser.index.lookup_many(modaliases, threads=threads), root)
     column = list(modaliases) if isinstance(modaliases, Iterator) else modaliases
-    return [choose_many(index, column, root=root, compat=compat) for index in indexes]
+    return [choose_many(index, column, root=root, compat=compat, threads=threads) for index in indexes]
 
 
 def choose_ids(
