@@ -25,7 +25,8 @@ uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)
         vector->room = room;
     }
     start = vector->data + vector->size;
-    memset(start, 0, more);
+    if (more > 0) /* there may be no memory yet */
+        memset(start, 0, more);
     vector->size += more;
     return start;
 }

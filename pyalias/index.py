@@ -62,18 +62,27 @@ class AliasIndex:
         directory: str | os.PathLike[str] | None = None,
         *,
         root: str | os.PathLike[str] | None = None,
+        release: str | None = None,
     ) -> Self:
         """Compile a kernel's module directory: ``modules.alias``, then ``modules.builtin.modinfo``.
 
+        A kernel that is not installed will do as well: a ``.deb`` or ``.rpm`` package, a tar, an
+        initramfs image, or a directory of ``.ko`` files that depmod never saw. Then the lines are
+        those that depmod would write (``pyalias.packages``).
+
         Args:
-            directory: such as ``/lib/modules/6.12.0-amd64``; ``None`` is the running kernel's.
+            directory: such as ``/lib/modules/6.12.0-amd64``, or one of the others; ``None`` is the
+                running kernel's.
             root: of another system's tree; it goes before the directory.
+            release: of the kernel, where a package or archive holds several.
 
         Raises:
-            FileAccessError: the directory or its ``modules.alias`` is missing or cannot be read.
-            AliasFileError: a file is damaged; the message says where.
+            FileAccessError: the directory or file is missing or cannot be read.
+            AliasFileError: a text file is damaged; the message says where.
+            PackageError: a package is damaged, or holds no modules, or those of several kernels.
+            MissingLibraryError: a package needs the extra ``packages``, which is not installed.
         """
-        return cls._compile(kernels.read_sources(kernels.modules_directory(directory, root)))
+        return cls._compile(kernels.read_sources(kernels.modules_directory(directory, root), release))
 
     @classmethod
     def from_alias_file(cls, path: str | os.PathLike[str]) -> Self:
