@@ -75,9 +75,7 @@ def main() -> int:
     with TemporaryDirectory() as directory:
         image = pyalias.AliasIndex.from_modules(unpack_kernel(Path(directory))).to_bytes()
     lines = [measure(image, name, options.rounds) for name in options.workload or SOURCES]
-    print(
-        tables.table(["bus", "distinct", "rows repeat", "no row twice"], lines)
-    )
+    print(tables.table(["bus", "distinct", "rows repeat", "no row twice"], lines))
     return 0
 
 
