@@ -140,8 +140,14 @@ uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *mod
 
 /* ---- match ------------------------------------------------------------------------------------ */
 
-/* Working memory for lookups in one image, some 9 bytes a pattern. NULL when out of memory. */
-pya_scratch *pya_scratch_new(const pya_image *image);
+/* How columns of pci rows can be matched on this CPU: variants from 0, the portable one, to the
+ * fastest. All give the same ids. */
+unsigned pya_variant_count(void);
+const char *pya_variant_name(unsigned variant);
+
+/* Working memory for lookups in one image, some 9 bytes a pattern, and the variant that they use.
+ * NULL when out of memory, or when there is no such variant. */
+pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant);
 void pya_scratch_free(pya_scratch *scratch);
 
 /* One lookup: an answer id (0: nothing), or PYA_SEVERAL (see pya_scratch_lines), or a refusal. */
