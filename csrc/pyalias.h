@@ -34,8 +34,8 @@
 #define PYA_ECOLUMN (-7)  /* a column whose offsets or lengths contradict each other */
 #define PYA_SEVERAL (-8)  /* pya_lookup: no stored answer; the lines are in the scratch */
 
-/* In the ids of a batch, until pya_ids_number and pya_ids_settle: a row that libkmod refuses; a null row; and, with
- * this bit, the number of a combination of lines (pya_combination_lines). */
+/* In the ids of a batch, until pya_ids_number and pya_ids_settle: a row that libkmod refuses; a null row;
+ * and, with this bit, the number of a combination of lines (pya_combination_lines). */
 #define PYA_ID_INVALID 0xFFFFFFFF
 #define PYA_ID_NULL 0xFFFFFFFE
 #define PYA_ID_COMBINATION 0x80000000
@@ -190,6 +190,8 @@ void pya_answers_free(pya_answers *answers);
 uint32_t pya_answers_count(const pya_answers *answers);
 /* The id of the answer of some lines, or PYA_ENOMEM. */
 int64_t pya_answers_number(pya_answers *answers, const uint32_t *lines, uint32_t count);
+/* The same of the lines that the last pya_lookup found. */
+int64_t pya_answers_number_last(pya_answers *answers, const pya_scratch *scratch);
 /* As pya_image_answer, of every id below pya_answers_count. */
 uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room);
 
