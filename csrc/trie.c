@@ -130,7 +130,8 @@ static uint32_t label_length(const struct token_string *strings, const struct ta
     const struct token_string *first = &strings[task->low], *last = &strings[task->high - 1];
     uint32_t at = task->depth;
 
-    while (at < first->count && first->tokens[at] < TOKEN_ANY && first->tokens[at] == last->tokens[at])
+    while (at < first->count && at < last->count && first->tokens[at] < TOKEN_ANY &&
+           first->tokens[at] == last->tokens[at])
         at++;
     return at - task->depth;
 }
@@ -141,8 +142,8 @@ static void split(const struct token_string *strings, uint32_t low, uint32_t hig
     groups->value = NEVER;
     groups->star = (struct group){0, 0, 0};
     groups->byte_count = groups->wild_count = 0;
-    if (strings[low].count == depth)
-        groups->value = strings[low++].value;
+    if (strings[high - 1].count == depth)
+        groups->value = strings[--high].value;
     while (low < high) {
         uint32_t end = low + 1, token = strings[low].tokens[depth];
         struct group group;

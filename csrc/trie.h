@@ -21,7 +21,7 @@ struct trie {
     struct bytes_vector tail; /* the one in the making */
 };
 
-/* Adds one trie over distinct strings in ascending order (a prefix before what it starts);
+/* Adds one trie over distinct strings in ascending order (a prefix after what it starts);
  * *root is its REF. Returns PYA_OK, PYA_ENOMEM or PYA_ELIMIT. Linear in the tokens. */
 int trie_add(struct trie *trie, const struct token_string *strings, uint32_t count, uint32_t *root);
 void trie_free(struct trie *trie);
