@@ -10,6 +10,8 @@ from pyalias.errors import (
     InvalidModaliasError,
     InventoryError,
     LimitError,
+    MissingLibraryError,
+    PackageError,
     PyaliasError,
 )
 from pyalias.index import AliasIndex
@@ -27,5 +29,7 @@ __all__ = [
     "InvalidModaliasError",
     "InventoryError",
     "LimitError",
+    "MissingLibraryError",
+    "PackageError",
     "PyaliasError",
 ]
