@@ -310,6 +310,11 @@ class Image:
         found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
+    def line_module(self, line: int) -> int:
+        """The module id of a line."""
+        module: int = lib.pya_image_line_module(self.handle, line)
+        return module
+
     def lines_with_prefix(self, prefix: bytes) -> tuple[int, ...]:
         """The lines whose pattern starts with a text; ``-`` and ``_`` are one."""
         lines = ffi.new("uint32_t[]", self.counts.aliases)
