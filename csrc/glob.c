@@ -284,7 +284,8 @@ static bool match_byte(const uint8_t *pattern, size_t length, size_t *at, uint8_
     return c == byte;
 }
 
-bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size)
+bool glob_match_within(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size,
+                       uint64_t *steps)
 {
     size_t p = 0, t = 0, star = SIZE_MAX, restart = 0;
 
@@ -300,15 +301,30 @@ bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size
         }
         if (t == size && p == length)
             return true;
-        if (t < size && p < length && match_byte(pattern, length, &p, text[t])) {
-            t++;
-            continue;
+        if (t < size && p < length) {
+            uint64_t cost = pattern[p] == '[' ? length - p : 1; /* a bracket may be read to the end */
+            if (*steps < cost) {
+                *steps = 0;
+                return false;
+            }
+            *steps -= cost;
+            if (match_byte(pattern, length, &p, text[t])) {
+                t++;
+                continue;
+            }
         }
         if (star == SIZE_MAX || ++restart >= size)
             return false;
         p = star;
         t = restart;
     }
+}
+
+bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size)
+{
+    uint64_t steps = UINT64_MAX;
+
+    return glob_match_within(pattern, length, text, size, &steps);
 }
 
 int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size)
