@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem: linear for plain bytes, in glibc and musl alike */
 #include "glob.h"
 
 #include <string.h>
@@ -284,39 +285,76 @@ static bool match_byte(const uint8_t *pattern, size_t length, size_t *at, uint8_
     return c == byte;
 }
 
+/* How many bytes of a pattern from `at` on stand for themselves. */
+static size_t plain_bytes(const uint8_t *pattern, size_t length, size_t at)
+{
+    size_t start = at;
+
+    while (at < length && !is_wildcard(pattern[at]) && pattern[at] != '\\')
+        at++;
+    return at - start;
+}
+
+/* What follows the last star, and where in the text it is tried next. */
+struct retry {
+    size_t pattern, plain, text;
+};
+
+/* Moves on to where the plain bytes behind the star stand: this, not a try at each place, is what
+ * long texts made to match almost cost. False: nowhere. */
+static bool find_plain(struct retry *star, const uint8_t *pattern, const uint8_t *text, size_t size)
+{
+    const uint8_t *place = text + star->text;
+
+    if (star->text > size)
+        return false;
+    if (star->plain > 0)
+        place = memmem(place, size - star->text, pattern + star->pattern, star->plain);
+    if (place == NULL)
+        return false;
+    star->text = (size_t)(place - text);
+    return true;
+}
+
+/* Takes the cost of a step off; false, with nothing left, where there is not enough. */
+static bool afford(uint64_t *steps, uint64_t cost)
+{
+    if (*steps < cost)
+        *steps = 0;
+    else
+        *steps -= cost;
+    return *steps > 0;
+}
+
 bool glob_match_within(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size,
                        uint64_t *steps)
 {
-    size_t p = 0, t = 0, star = SIZE_MAX, restart = 0;
+    struct retry star = {SIZE_MAX, 0, 0};
+    size_t p = 0, t = 0;
 
     for (;;) {
+        /* A bracket may be read to the end of the pattern. */
+        if (!afford(steps, p < length && pattern[p] == '[' ? length - p : 1))
+            return false;
         if (p < length && pattern[p] == '*') {
             while (p < length && pattern[p] == '*')
                 p++;
             if (p == length)
                 return true;
-            star = p;
-            restart = t;
-            continue;
-        }
-        if (t == size && p == length)
+            star = (struct retry){p, plain_bytes(pattern, length, p), t};
+        } else if (t == size && p == length) {
             return true;
-        if (t < size && p < length) {
-            uint64_t cost = pattern[p] == '[' ? length - p : 1; /* a bracket may be read to the end */
-            if (*steps < cost) {
-                *steps = 0;
-                return false;
-            }
-            *steps -= cost;
-            if (match_byte(pattern, length, &p, text[t])) {
-                t++;
-                continue;
-            }
-        }
-        if (star == SIZE_MAX || ++restart >= size)
+        } else if (t < size && p < length && match_byte(pattern, length, &p, text[t])) {
+            t++;
+            continue;
+        } else if (star.pattern == SIZE_MAX || ++star.text >= size) {
             return false;
-        p = star;
-        t = restart;
+        }
+        /* memmem goes over some sixteen bytes of the text in the time of a step. */
+        if (!afford(steps, 1 + star.plain + (size - t) / 16) || !find_plain(&star, pattern, text, size))
+            return false;
+        p = star.pattern + star.plain;
+        t = star.text + star.plain;
     }
 }
 
