@@ -307,7 +307,8 @@ int pya_bin_search(const uint8_t *bytes, size_t size, const uint8_t *key, size_t
                    pya_error *error);
 
 /* The values of all patterns that match the key, in libkmod's order and with its repeats (kmod:
- * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none. */
+ * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none.
+ * PYA_ELIMIT where patterns made for it would take more than some seconds to match. */
 int64_t pya_bin_search_wild(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length,
                             pya_bin_value **values, pya_error *error);
 void pya_bin_values_free(pya_bin_value *values);

@@ -83,6 +83,7 @@ class BinIndex:
 
         Raises:
             ImageError: the file is damaged where the search comes by; the message says at which byte.
+            LimitError: patterns that no kernel has take more than some seconds to match.
         """
         return [_text(value) for _, value in self._file.search_wild(_key(key))]
 
