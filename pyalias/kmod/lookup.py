@@ -12,7 +12,6 @@ from pyalias.kmod.text import normalised, to_bytes, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from pyalias.kmod.configuration import Configuration, SoftDependencies, WeakDependencies
     from pyalias.kmod.indexes import Indexes
@@ -36,13 +35,11 @@ class Found(NamedTuple):
 class Tables:
     """A configuration and indexes, read together and never changed."""
 
-    def __init__(self, directory: Path, configuration: Configuration, indexes: Indexes) -> None:
+    def __init__(self, directory: str, configuration: Configuration, indexes: Indexes) -> None:
         self.directory = directory
         self.configuration = configuration
         self.indexes = indexes
-        self._aliases = PatternLines(
-            (to_bytes(pattern), Found(module, pattern)) for pattern, module in configuration.aliases
-        )
+        self._aliases = PatternLines((line[0], line) for line in configuration.alias_lines())
         self._commands = _command_names(configuration)
 
     def names(self, name: str | bytes) -> tuple[str, ...]:
@@ -56,7 +53,9 @@ class Tables:
             InvalidModaliasError: libkmod's -EINVAL or -ENAMETOOLONG.
         """
         key = normalised(name)
-        found = self._aliases.all(key) or self._from_indexes(key)
+        lines = self._aliases.all(key)
+        found = [Found(to_text(module), to_text(pattern)) for pattern, module in lines]
+        found = found or self._from_indexes(key)
         for entry in found:
             _check_length(entry, name)
         return found

@@ -62,7 +62,7 @@ class Module:
         if line is None or ":" not in line:
             return None, ()
         path, _, dependencies = line.partition(":")
-        directory = os.fspath(self._tables.directory)
+        directory = self._tables.directory
         words = dependencies.replace("\t", " ").split(" ")
         # A path that is absolute already stands for itself.
         joined = tuple(os.path.join(directory, word) for word in words if word)  # noqa: PTH118
