@@ -7,6 +7,7 @@
 #include "search.h"
 
 #include "glob.h"
+#include "patterns.h"
 #include "tail.h"
 
 struct search {
@@ -222,15 +223,16 @@ void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_
                     size_t length)
 {
     uint32_t line = number(image, SECTION_VALUE_LINES, value_lines_start(image, value)), stem = 0;
-    struct normal_pattern pattern = normal_of_line(image, line);
+    struct pattern pattern = pattern_of_line(image, line);
+    const uint8_t *text = scratch->pattern;
+    uint32_t size = pattern_length(&pattern);
 
-    while (stem < pattern.length && stem < length && !is_wildcard(pattern.text[stem]) &&
-           pattern.text[stem] == key[stem])
+    pattern_copy(&pattern, scratch->pattern);
+    while (stem < size && stem < length && !is_wildcard(text[stem]) && text[stem] == key[stem])
         stem++;
-    if (stem == pattern.length
+    if (stem == size
             ? stem == length
-            : is_wildcard(pattern.text[stem]) &&
-                  glob_match(pattern.text + stem, pattern.length - stem, key + stem, length - stem))
+            : is_wildcard(text[stem]) && glob_match(text + stem, size - stem, key + stem, length - stem))
         scratch->values[scratch->value_count++] = value;
 }
 

@@ -12,6 +12,8 @@ from pyalias.errors import (
     InvalidModaliasError,
     InventoryError,
     LimitError,
+    MissingLibraryError,
+    PackageError,
     PyaliasError,
 )
 from pyalias.index import AliasIndex
@@ -33,6 +35,8 @@ __all__ = [
     "InventoryError",
     "Kmod",
     "LimitError",
+    "MissingLibraryError",
+    "PackageError",
     "PyaliasError",
 ]
 

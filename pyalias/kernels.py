@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyalias import _binding
 from pyalias.errors import AliasFileError, FileAccessError
 from pyalias.names import normalise_alias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BUILTIN = "modules.builtin.modinfo"
 
@@ -32,24 +36,39 @@ def read_file(path: Path, advice: str) -> bytes:
         raise FileAccessError.from_oserror(error, path, advice) from error
 
 
-def read_sources(directory: Path) -> list[_binding.Source]:
+def read_sources(directory: Path, release: str | None = None) -> list[_binding.Source]:
     """The alias sources of a modules directory in libkmod's order.
 
     libkmod asks ``modules.alias.bin`` and, only if that has nothing, ``modules.builtin.alias.bin``
     (``__kmod_module_new_from_lookup``). depmod makes the first from the same aliases as the text
     ``modules.alias``, the second from ``modules.builtin.modinfo``, which kernels before 5.2 lack.
 
+    Where there is no ``modules.alias``, the modules themselves say what it would hold.
+
     Raises:
-        FileAccessError: no modules directory, or a file that cannot be read.
+        FileAccessError: a file or directory is missing or cannot be read.
         AliasFileError: ``modules.builtin.modinfo`` is damaged.
+        PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
     """
-    text = read_file(
-        directory / "modules.alias", "expected a kernel's modules directory, as depmod leaves it"
-    )
-    sources = [alias_text_source("modules.alias", text)]
-    if (directory / _BUILTIN).exists():
-        sources.append(builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
+    texts = _alias_texts(directory, release)
+    sources = [alias_text_source("modules.alias", texts["modules.alias"])]
+    if _BUILTIN in texts:
+        sources.append(builtin_source(texts[_BUILTIN]))
     return sources
+
+
+def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
+    try:
+        names = [name for name in ("modules.alias", _BUILTIN) if (directory / name).exists()]
+    except OSError as error:  # a name that is too long, say
+        raise FileAccessError.from_oserror(
+            error, directory, "expected a kernel's modules directory"
+        ) from error
+    if "modules.alias" in names:
+        return {name: read_file(directory / name, "make it readable") for name in names}
+    from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+
+    return read_module_texts(directory, release)
 
 
 def alias_text_source(name: str, text: bytes) -> _binding.Source:

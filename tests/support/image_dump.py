@@ -30,7 +30,7 @@ HEADER = (
 TABLES = {
     "MODULES": ("text", "length"),
     "SOURCES": ("text", "length", "root", "lines_end", "sorted_end", "irregular_end", "order"),
-    "LINES": ("text", "normal", "length", "normal_length", "module", "number"),
+    "LINES": ("pattern", "module", "number"),
     "SORTED": ("line",),
     "VALUES": ("lines_end", "tail"),
     "VALUE_ANSWERS": ("answer",),
