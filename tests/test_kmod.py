@@ -175,6 +175,18 @@ def test_module_objects(tree: Tree):
     assert found != dependency
 
 
+def test_info(tree: Tree, kernel_dirs: dict[str, Path]):
+    kmod = Kmod(kernel_dirs[RELEASE], [])
+    assert ("description", "CXL: Port enumeration and services") in kmod.module("cxl_port").info
+    with pytest.raises(pyalias.FileAccessError, match="no module none stands in"):
+        _ = kmod.module("none").info
+    with pytest.raises(pyalias.PyaliasError):
+        _ = Kmod(tree.modules, []).module("b").info  # an empty file is no module
+    (tree.modules / "kernel" / "b.ko").unlink()
+    with pytest.raises(pyalias.FileAccessError):
+        _ = Kmod(tree.modules, []).module("b").info
+
+
 def test_dependencies_are_known_without_files(tree: Tree):
     (tree.modules / "kernel" / "b.ko").unlink()
     kmod = Kmod(tree.modules, [])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyalias.errors import InvalidModaliasError
+from pyalias import kernels
+from pyalias.errors import FileAccessError, InvalidModaliasError
 from pyalias.kmod.lookup import Found, found_together, module_name_of_key
 from pyalias.kmod.text import to_bytes, to_text
 
@@ -104,6 +107,27 @@ class Module:
     def aliases(self) -> tuple[str, ...]:
         """Its patterns in the kernel's index of aliases; the first call reads all of the index."""
         return tuple(self._tables.patterns.get(self.name, ()))
+
+    @property
+    def info(self) -> tuple[tuple[str, str], ...]:
+        """Key and value of what ``modinfo`` shows, in the order of the file; of built-in modules too.
+
+        Raises:
+            FileAccessError: it has no file, or that is missing or cannot be read.
+            PackageError: the file is no module, or a damaged one.
+            MissingLibraryError: the extra ``packages`` is needed and not installed.
+        """
+        from pyalias.kmod.modinfo import builtin_modinfo, read_modinfo  # noqa: PLC0415 few need them
+
+        if self.path is not None:
+            return tuple(read_modinfo(self.path))
+        where = f"{self._tables.directory}/modules.builtin.modinfo"
+        if not self.builtin:
+            raise FileAccessError(errno.ENOENT, f"no module {self.name} stands in modules.dep", where)
+        text = kernels.read_file(
+            Path(where), "expected it beside modules.builtin (kernels from 5.2 on)"
+        )
+        return tuple(builtin_modinfo(text, self.name))
 
     # ---- the configuration ----
 
