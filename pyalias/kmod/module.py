@@ -124,9 +124,7 @@ class Module:
         where = f"{self._tables.directory}/modules.builtin.modinfo"
         if not self.builtin:
             raise FileAccessError(errno.ENOENT, f"no module {self.name} stands in modules.dep", where)
-        text = kernels.read_file(
-            Path(where), "expected it beside modules.builtin (kernels from 5.2 on)"
-        )
+        text = kernels.read_file(Path(where), "expected it beside modules.builtin (kernels from 5.2 on)")
         return tuple(builtin_modinfo(text, self.name))
 
     # ---- the configuration ----
