@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias.errors import FileAccessError
@@ -13,7 +14,7 @@ from pyalias.kmod.text import to_text
 from pyalias.names import normalise_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DEFAULT_DIRECTORIES = (
     "/etc/modprobe.d",
@@ -138,9 +139,14 @@ class Configuration:
 
 
 def read_configuration(
-    files: Sequence[ConfigurationFile], command_line: bytes = b"", warnings: Sequence[str] = ()
+    files: Sequence[ConfigurationFile],
+    command_line: bytes = b"",
+    warnings: Sequence[str] = (),
+    module_texts: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Configuration:
     """Read files in the order given, then a kernel command line; ``warnings`` go before its own.
+
+    ``module_texts`` stand for files of a module directory that there is none of: a package's.
 
     A file that cannot be read is passed over with a warning, as in kmod: an ordinary user may ask
     about a system whose administrator keeps one file from him.
@@ -149,8 +155,7 @@ def read_configuration(
     read = []
     for name, path in files:
         try:
-            with open(path, "rb", buffering=0) as file:  # noqa: PTH123 a path costs more than the reading
-                data = file.read()
+            data = module_texts[name] if name in module_texts else _read(path)
         except OSError as error:
             if name not in MODULE_FILES:
                 lines.warnings.append(f"{path}: {error.strerror}: not read")
@@ -159,6 +164,11 @@ def read_configuration(
         lines.add_file(path, data)
     lines.add_command_line(command_line)
     return Configuration(lines.raw, read, lines.warnings)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 a Path costs more than the reading
+        return file.read()
 
 
 def find_files(
