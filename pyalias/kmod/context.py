@@ -132,7 +132,8 @@ class Kmod:
         # Stamps first: what changes while it is read shows up as changed afterwards.
         files_of_modules = [f"{directory}/{name}" for name in (*BIN_NAMES, *TEXT_NAMES)]
         module_stamps = _stamps(files_of_modules if os.path.isdir(directory) else [directory])  # noqa: PTH112
-        texts = kernels.undepmodded_texts(self.directory, self._release)
+        seen = any(module_stamps.get(f"{directory}/{name}") for name in kernels.DEPMOD_FILES)
+        texts = {} if seen else kernels.undepmodded_texts(self.directory, self._release)
         indexes: Indexes = TextIndexes(texts) if texts else open_indexes(self.directory, self._prefer)
         files, warnings = modprobe_d.find_files(
             self._config_paths, directory, may_be_absent=self._default_config
