@@ -54,7 +54,7 @@ def test_root_release_and_default_directories(tree: Tree):
     assert kmod.configuration.blacklist == ("b", "one_two")
     assert Kmod("/lib/modules/1.0", root=tree.root).lookup("mine") == ("b",)
     with pytest.raises(ValueError, match="found both"):
-        Kmod("/lib/modules/1.0", release="1.0")
+        Kmod(tree.modules, release="1.0")
 
 
 def test_earlier_directories_hide_files_of_one_name(tmp_path: Path, tree: Tree):
@@ -69,12 +69,13 @@ def test_earlier_directories_hide_files_of_one_name(tmp_path: Path, tree: Tree):
 
 
 def test_what_is_named_must_be_there(tmp_path: Path, tree: Tree):
+    (tmp_path / "empty").mkdir()
     with pytest.raises(pyalias.FileAccessError, match=r"no-such\.d"):
         Kmod(tree.modules, tmp_path / "no-such.d")
     with pytest.raises(pyalias.FileAccessError, match="expected a kernel's modules directory"):
         Kmod(tmp_path / "no-such-directory")
     with pytest.raises(pyalias.FileAccessError, match="expected a kernel's modules directory"):
-        Kmod(tmp_path)
+        Kmod(tmp_path / "empty")
 
 
 def test_bad_lines_are_warnings(tree: Tree):
