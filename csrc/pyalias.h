@@ -203,6 +203,8 @@ void pya_answers_free(pya_answers *answers);
 uint32_t pya_answers_count(const pya_answers *answers);
 /* The id of the answer of some lines, or PYA_ENOMEM. */
 int64_t pya_answers_number(pya_answers *answers, const uint32_t *lines, uint32_t count);
+/* The same of the lines that the last pya_lookup found. */
+int64_t pya_answers_number_last(pya_answers *answers, const pya_scratch *scratch);
 /* As pya_image_answer, of every id below pya_answers_count. */
 uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room);
 
