@@ -87,7 +87,7 @@
 
 #define IMAGE_MAGIC "pyalias\x1a"
 /* major << 16 | minor; a reader takes its own major and any minor up to its own */
-#define IMAGE_VERSION 0x00020000u
+#define IMAGE_VERSION 0x00010000u
 
 enum {
     HEADER_MAGIC = 0,

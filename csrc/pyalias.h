@@ -198,6 +198,10 @@ int64_t pya_answers_number_last(pya_answers *answers, const pya_scratch *scratch
 /* As pya_image_answer, of every id below pya_answers_count. */
 uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room);
 
+/* fnmatch(pattern, text, 0) == 0 in the C locale: 1 or 0. What libkmod asks of the lines of
+ * modprobe.d, whose patterns stand in no index. O(length x size) at worst. */
+int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size);
+
 /* ---- columns ---------------------------------------------------------------------------------- */
 
 /* Rows of a separated text: a separator at the very end starts no row. */

@@ -29,6 +29,7 @@ ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
 # Bound once: attribute access on cffi's lib costs as much as a short lookup.
 _lookup = lib.pya_lookup
 _number_last = lib.pya_answers_number_last
+_glob_match = lib.pya_glob_match
 _SEVERAL: Final[int] = lib.PYA_SEVERAL
 
 # Rows of a list are matched in parts that stay in the cache.
@@ -94,6 +95,11 @@ def _refusal(code: int, key: bytes) -> InvalidModaliasError:
     return InvalidModaliasError(
         f"{shown!r}: libkmod refuses it (-EINVAL): brackets must come in pairs, and no name holds a NUL", key
     )
+
+
+def glob_matches(pattern: bytes, text: bytes) -> bool:
+    """Whether ``fnmatch(pattern, text, 0)`` in the C locale; O(pattern x text) at worst."""
+    return bool(_glob_match(pattern, len(pattern), text, len(text)))
 
 
 def compile_image(sources: Sequence[Source]) -> Buffer:
@@ -196,11 +202,11 @@ class Image:
     """
 
     def __init__(self, data: Buffer, file: str | None = None) -> None:
-        if isinstance(data, memoryview):
-            # CPython 3.11 crashes when a memoryview that lends its buffer to cffi dies in a cycle: so it
-            # must not be part of one.
-            weakref.finalize(self, id, data).atexit = False
         self._data = ffi.from_buffer("uint8_t[]", data)
+        if isinstance(data, memoryview):
+            # Garbage collection may clear a memoryview while cffi still uses it, and crash (CPython 3.11).
+            # Held from outside for as long as the image lives, it is never garbage together with it.
+            weakref.finalize(self, id, data).atexit = False
         opened = ffi.new("pya_image **")
         error = ffi.new("pya_error *")
         _raise(lib.pya_image_open(self._data, len(self._data), opened, error), error, file)
@@ -272,6 +278,11 @@ class Image:
         room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
         found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
+
+    def line_module(self, line: int) -> int:
+        """The module id of a line."""
+        module: int = lib.pya_image_line_module(self.handle, line)
+        return module
 
     def module(self, module: int) -> bytes:
         """The name of a module."""
