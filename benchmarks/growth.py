@@ -122,9 +122,9 @@ def plot(points: list[dict[str, Any]], across: str, figures: list[str], name: st
     import matplotlib as mpl  # noqa: PLC0415 - part of the extra "bench", wanted here alone
 
     mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    drawing, axes = pyplot.subplots(1, len(figures), figsize=(3.4 * len(figures), 3), layout="constrained")
+    drawing, axes = plt.subplots(1, len(figures), figsize=(3.4 * len(figures), 3), layout="constrained")
     for axis, figure in zip(axes, figures, strict=True):
         axis.plot([point[across] for point in points], [point[figure] for point in points], marker="o")
         axis.set(xscale="log", xlabel=across, title=figure)
@@ -132,7 +132,7 @@ def plot(points: list[dict[str, Any]], across: str, figures: list[str], name: st
         axis.grid(alpha=0.3)
     PLOTS.mkdir(exist_ok=True)
     drawing.savefig(PLOTS / f"{name}.png", dpi=80)
-    pyplot.close(drawing)
+    plt.close(drawing)
 
 
 def main() -> None:
