@@ -138,10 +138,20 @@ pya_text pya_image_module(const pya_image *image, uint32_t module);
  * ids of the first `room` go to modules. */
 uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *modules, uint32_t room);
 
+/* The lines whose pattern starts with a text (where - and _ are one): their number; their ids,
+ * ascending, go to lines, which has room for counts.lines. Linear in the lines. */
+uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_t length, uint32_t *lines);
+
 /* ---- match ------------------------------------------------------------------------------------ */
 
-/* Working memory for lookups in one image, some 9 bytes a pattern. NULL when out of memory. */
-pya_scratch *pya_scratch_new(const pya_image *image);
+/* How columns of pci rows can be matched on this CPU: variants from 0, the portable one, to the
+ * fastest. All give the same ids. */
+unsigned pya_variant_count(void);
+const char *pya_variant_name(unsigned variant);
+
+/* Working memory for lookups in one image, some 9 bytes a pattern, and the variant that they use.
+ * NULL when out of memory, or when there is no such variant. */
+pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant);
 void pya_scratch_free(pya_scratch *scratch);
 
 /* One lookup: an answer id (0: nothing), or PYA_SEVERAL (see pya_scratch_lines), or a refusal. */

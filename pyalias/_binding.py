@@ -8,12 +8,20 @@ may look up at once.
 from __future__ import annotations
 
 import errno
+import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyalias._native import ffi, lib
-from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
+from pyalias.errors import (
+    AliasFileError,
+    ColumnError,
+    ImageError,
+    InvalidModaliasError,
+    LimitError,
+    PyaliasError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -139,6 +147,28 @@ def compile_image(sources: Sequence[Source]) -> Buffer:
     return found
 
 
+def variants() -> tuple[str, ...]:
+    """How columns of PCI devices can be matched on this CPU, from the portable way to the fastest."""
+    return tuple(ffi.string(lib.pya_variant_name(n)).decode() for n in range(lib.pya_variant_count()))
+
+
+def chosen_variant() -> int:
+    """The number of the variant that ``PYALIAS_CPU`` names; without it the fastest.
+
+    Raises:
+        PyaliasError: this CPU has no such variant.
+    """
+    known, wanted = variants(), os.environ.get("PYALIAS_CPU")
+    if not wanted:
+        return len(known) - 1
+    if wanted not in known:
+        raise PyaliasError(
+            f"the environment variable PYALIAS_CPU is {wanted!r}: expected one of {', '.join(known)}, "
+            "which this CPU runs, or none for the fastest"
+        )
+    return known.index(wanted)
+
+
 class SharedBuffer:
     """Zeroed memory that Arrow consumers may go on using after Python has let go of it."""
 
@@ -212,6 +242,7 @@ class Image:
         _raise(lib.pya_image_open(self._data, len(self._data), opened, error), error, file)
         self.handle = ffi.gc(opened[0], lib.pya_image_free)
         self._scratches: list[Any] = []
+        self._variant = chosen_variant()
         counts = lib.pya_image_counts(self.handle)
         self.counts = Counts(counts.sources, counts.lines, counts.patterns, counts.modules, counts.answers)
         self.size = len(self._data)
@@ -225,7 +256,7 @@ class Image:
         try:
             return self._scratches.pop()
         except IndexError:
-            scratch = ffi.gc(lib.pya_scratch_new(self.handle), lib.pya_scratch_free)
+            scratch = ffi.gc(lib.pya_scratch_new(self.handle, self._variant), lib.pya_scratch_free)
             if scratch == ffi.NULL:
                 raise MemoryError from None
             return scratch
@@ -279,10 +310,11 @@ class Image:
         found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
-    def line_module(self, line: int) -> int:
-        """The module id of a line."""
-        module: int = lib.pya_image_line_module(self.handle, line)
-        return module
+    def lines_with_prefix(self, prefix: bytes) -> tuple[int, ...]:
+        """The lines whose pattern starts with a text; ``-`` and ``_`` are one."""
+        lines = ffi.new("uint32_t[]", self.counts.aliases)
+        count = lib.pya_lines_with_prefix(self.handle, prefix, len(prefix), lines)
+        return tuple(ffi.unpack(lines, count)) if count else ()
 
     def module(self, module: int) -> bytes:
         """The name of a module."""
