@@ -102,11 +102,13 @@ INLINE const uint8_t *row_of(const struct pci_rows *rows, size_t index, bool lis
     return listed ? rows->at[index] : rows->first + index * rows->stride;
 }
 
-/* Fetches what the loop will come to: a column in memory is read at the speed of its bus only if
- * somebody asks for it early enough. Past the end it is harmless. */
+/* Fetches what the loop will come to, into the second cache: a column in memory is read at the speed
+ * of its bus only if somebody asks early enough, and hardware does not ask beyond a page. Measured on
+ * Zen 4: 16 KiB ahead takes a fifth off; into the first cache, or 1 to 3 KiB ahead, gives less. Past
+ * the end it is harmless. */
 INLINE void fetch_ahead(const void *p)
 {
-    __builtin_prefetch((const void *)((uintptr_t)p + 4096));
+    __builtin_prefetch((const void *)((uintptr_t)p + 16384), 0, 2);
 }
 
 INLINE void read_numbers(const struct pci_numbers *numbers, size_t at, struct pci_block *block)
@@ -135,14 +137,10 @@ INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_num
 {
     struct pci_block block;
 
-    *refused = 0;
-    for (size_t done = 0; done < blocks; done++) {
-        read_numbers(numbers, done * PCI_BLOCK, &block);
-        answer_block(table, &block, ids + done * PCI_BLOCK);
-        if (block.refused) {
-            *refused = block.refused;
-            return done + 1;
-        }
+    for (size_t b = 0; b < blocks; b++) {
+        read_numbers(numbers, b * PCI_BLOCK, &block);
+        answer_block(table, &block, ids + b * PCI_BLOCK);
+        refused[b] = block.refused;
     }
     return blocks;
 }
@@ -180,15 +178,13 @@ INLINE size_t text_to_ids(const struct pci_table *table, const struct pci_rows *
 {
     struct pci_block block;
 
-    *refused = 0;
-    for (size_t done = 0; done < blocks; done++) {
-        bool bad = read(rows, done * PCI_BLOCK, listed, &block);
-        block.refused = bad ? rows_without_form(rows, done * PCI_BLOCK, listed) : 0;
-        answer_block(table, &block, ids + done * PCI_BLOCK);
-        if (block.refused) {
-            *refused = block.refused;
-            return done + 1;
-        }
+    for (size_t b = 0; b < blocks; b++) {
+        bool bad = read(rows, b * PCI_BLOCK, listed, &block);
+        block.refused = bad ? rows_without_form(rows, b * PCI_BLOCK, listed) : 0;
+        answer_block(table, &block, ids + b * PCI_BLOCK);
+        refused[b] = block.refused;
+        if (bad)
+            return b + 1;
     }
     return blocks;
 }
