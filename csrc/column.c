@@ -207,47 +207,7 @@ int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32
     return match_numbers(image, scratch, &numbers, rows, ids, error);
 }
 
-/* ---- ids afterwards --------------------------------------------------------------------------- */
-
-uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator)
-{
-    uint64_t rows = 0;
-
-    for (size_t i = 0; i < size; i++)
-        rows += text[i] == (uint8_t)separator;
-    return rows + (size > 0 && text[size - 1] != (uint8_t)separator);
-}
-
-pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows)
-{
-    pya_unsettled count = {0, 0, 0};
-    uint64_t marked = 0;
-
-    for (uint64_t i = 0; i < rows; i++) {
-        marked += ids[i] >> 31;
-        count.invalid += ids[i] == PYA_ID_INVALID;
-        count.nulls += ids[i] == PYA_ID_NULL;
-    }
-    count.combinations = marked - count.invalid - count.nulls;
-    return count;
-}
-
-void pya_ids_settle(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids, uint64_t *invalid,
-                    uint8_t *validity)
-{
-    for (uint64_t i = 0; i < rows; i++) {
-        uint32_t id = ids[i];
-        if (!(id & PYA_ID_COMBINATION))
-            continue;
-        ids[i] = 0;
-        if (id == PYA_ID_INVALID)
-            *invalid++ = i;
-        else if (id == PYA_ID_NULL)
-            validity[i / 8] &= (uint8_t)~(1u << i % 8);
-        else
-            ids[i] = combination_ids[id & ~PYA_ID_COMBINATION];
-    }
-}
+/* ---- dictionaries ----------------------------------------------------------------------------- */
 
 static bool index_at(const void *indices, int size, uint64_t at, uint64_t *index)
 {

@@ -193,12 +193,12 @@ INLINE uint64_t rows_without_form(const struct pci_rows *rows, size_t index, boo
 typedef bool read_pci_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block);
 
 INLINE size_t text_to_ids(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
-                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read)
+                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_rows)
 {
     struct pci_block block;
 
     for (size_t b = 0; b < blocks; b++) {
-        bool bad = read(rows, b * PCI_BLOCK, listed, &block);
+        bool bad = read_rows(rows, b * PCI_BLOCK, listed, &block);
         block.refused = bad ? rows_without_form(rows, b * PCI_BLOCK, listed) : 0;
         answer_block(table, &block, ids + b * PCI_BLOCK);
         refused[b] = block.refused;

@@ -11,6 +11,7 @@
 #include "intern.h"
 #include "normalise.h"
 #include "pci_engine.h"
+#include "repeats.h"
 
 /* A REF to go on from, and the place in the key. */
 struct place {
@@ -28,7 +29,9 @@ struct pya_scratch {
     uint32_t *lines; /* of the last answer that was gathered */
     uint32_t line_count, line_room;
     struct interner combinations; /* of lines, as bytes of numbers in this machine's order */
+    struct repeats repeats;       /* rows answered before; not for single lookups */
     uint8_t key[KEY_ROOM];
+    uint8_t pattern[NAME_ROOM]; /* one that is matched as text */
     uint8_t pci_text[64];
     const struct pci_variant *variant;
 };

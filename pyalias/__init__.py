@@ -1,5 +1,8 @@
 """Which kernel module claims which device: modules.alias, compiled, with libkmod's exact answers."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from pyalias.aliases import Alias
 from pyalias.answers import Answers
 from pyalias.errors import (
@@ -10,9 +13,15 @@ from pyalias.errors import (
     InvalidModaliasError,
     InventoryError,
     LimitError,
+    MissingLibraryError,
+    PackageError,
+    PciIdError,
     PyaliasError,
 )
 from pyalias.index import AliasIndex
+
+if TYPE_CHECKING:
+    from pyalias.kmod import Kmod
 
 __version__ = "0.1.0"
 
@@ -26,6 +35,21 @@ __all__ = [
     "ImageError",
     "InvalidModaliasError",
     "InventoryError",
+    "Kmod",
     "LimitError",
+    "MissingLibraryError",
+    "PackageError",
+    "PciIdError",
     "PyaliasError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the larger parts when they are first asked for: a lookup in an index needs none of them."""
+    if name == "Kmod":
+        from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
+
+        return Kmod
+    if name in {"pci", "vfio"}:
+        return import_module(f"pyalias.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,7 +35,9 @@ def kernel_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("kernels")
     for release in RELEASES:
         with tarfile.open(DATA / "kernels" / f"{release}.tar.xz") as archive:
-            archive.extractall(base / release, filter="data")
+            # Set, not passed: the first releases of Python 3.11 know no filters.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(base / release)  # noqa: S202 the project's own archive
     return {release: base / release for release in RELEASES}
 
 
@@ -43,6 +45,25 @@ def kernel_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def indexes(kernel_dirs: dict[str, Path]) -> dict[str, pyalias.AliasIndex]:
     """The compiled index of each bundled kernel."""
     return {release: pyalias.AliasIndex.from_modules(path) for release, path in kernel_dirs.items()}
+
+
+@pytest.fixture(scope="session")
+def sysfs_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The five captured sysfs roots, unpacked: name to the directory that holds ``sys``."""
+    base = tmp_path_factory.mktemp("sysfs")
+    with tarfile.open(DATA / "vfio" / "sysfs-snapshot.tar.gz") as archive:
+        # "tar" and not "data": sysfs has absolute-looking links within its tree
+        archive.extractall(base, filter="tar")
+    return {path.name: path for path in base.iterdir() if path.is_dir()}
+
+
+@pytest.fixture(scope="session")
+def variant_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a tree with all VFIO variants, and cases of class, subsystem and tie: release 9.9.9."""
+    base = tmp_path_factory.mktemp("variants")
+    with tarfile.open(DATA / "vfio" / "variant-tree.tar.xz") as archive:
+        archive.extractall(base, filter="data")
+    return base
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The command line: prints what the library returns.
 
-Exit codes: 0 done; 1 nothing found (lookup, explain); 2 wrong usage; 3 bad input or a failing
+Exit codes: 0 done; 1 nothing found (lookup, explain, vfio choose); 2 wrong usage; 3 bad input or a failing
 system call; 130 interrupted; 141 the reader of the output went away.
 """
 
@@ -19,7 +19,7 @@ from pyalias.errors import PyaliasError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-COMMANDS = ("lookup", "compile", "explain", "scan")
+COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "modinfo", "vfio")
 
 EXIT_BAD_INPUT = 3
 EXIT_INTERRUPTED = 130
@@ -65,7 +65,7 @@ def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pyalias {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in commands:
-        import_module(f"pyalias.cli.{name}").add_parser(subparsers)
+        import_module(f"pyalias.cli.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
 
 
