@@ -11,6 +11,7 @@ from pyalias.errors import (
     InventoryError,
     LimitError,
     PyaliasError,
+    SwitchError,
 )
 from pyalias.index import AliasIndex
 
@@ -28,4 +29,5 @@ __all__ = [
     "InventoryError",
     "LimitError",
     "PyaliasError",
+    "SwitchError",
 ]

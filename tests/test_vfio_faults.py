@@ -24,6 +24,7 @@ from support.simulated_kernel import (
     Faults,
     SimulatedKernel,
     SimulatedOperations,
+    directory,
     unpack,
 )
 
@@ -48,8 +49,12 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = unpack("6.12-final", tmp_path_factory.mktemp("sysfs"))
+def root() -> Iterator[Path]:
+    with directory() as place:
+        yield _prepared(unpack("6.12-final", place))
+
+
+def _prepared(root: Path) -> Path:
     kernel = SimulatedKernel(root)
     # So that the module must be loaded first, and the group has two devices to switch.
     kernel.unload_module("vfio_pci")

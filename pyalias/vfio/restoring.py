@@ -16,7 +16,7 @@ from pyalias.vfio.sysfs import DEVICES, PciDevice, group_members, parse_address,
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 State = Literal["untouched", "switched", "interrupted", "waiting", "as before", "gone"]
 
@@ -35,6 +35,12 @@ class Status:
     state: State
     device: PciDevice | None
     record: Record | None
+
+    def __str__(self) -> str:
+        driver = "?" if self.device is None else self.device.driver or "no driver"
+        override = f", override {self.device.override}" if self.device and self.device.override else ""
+        before = f"; before: {self.record.driver or 'no driver'}" if self.record else ""
+        return f"{self.address}  {self.state}: on {driver}{override}{before}"
 
 
 def status(
@@ -191,13 +197,3 @@ def _is_untouched(own: Operations, device: PciDevice) -> bool:
             own.write(f"{device.path}/driver_override", override_bytes(device.override))
             return read_device(own, device.address) == device
     return False
-
-
-def described(entries: tuple[Status, ...]) -> Iterator[str]:
-    """One line a device, for people."""
-    for entry in entries:
-        device, record = entry.device, entry.record
-        driver = "?" if device is None else device.driver or "no driver"
-        override = f", override {device.override}" if device is not None and device.override else ""
-        before = f"; before: {record.driver or 'no driver'}" if record is not None else ""
-        yield f"{entry.address}  {entry.state}: on {driver}{override}{before}"
