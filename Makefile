@@ -3,22 +3,42 @@
 #   make demo    set-up, then the main job: bundled devices against a bundled kernel
 #   make test    set-up, then the tests
 #   make lint    set-up, then ruff, mypy --strict and clang-format
+#   make bench   set-up, then pyalias beside libkmod; wants libkmod
+#
+# Wanted: Python 3.11 or newer with pip, gcc, make, and a network for pip.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard csrc/*.c csrc/*.h csrc/*.py) setup.py pyproject.toml
 
-.PHONY: demo test lint bench clean
+# A kernel of tests/data, and the device lists there (xz files one after the other are one xz file).
+DEMO := build/demo
+KERNEL := 6.12.117-amd64
+DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
+
+.PHONY: demo venv-by-pip test lint fuzz-bin bench clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || $(MAKE) --no-print-directory venv-by-pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(if $(filter run,$*),,[$*])'
 	touch $@
 
-demo: $(VENV)/run.stamp
-	$(BIN)/python tests/demo.py
+# Debian's Python has no ensurepip unless python3-venv is installed: the pip that is there does as well.
+venv-by-pip:
+	$(PYTHON) -m venv --clear --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check pip
+
+# -W ignore: unpacking the project's own archive needs no advice on filters.
+$(DEMO)/$(KERNEL): tests/data/kernels/$(KERNEL).tar.xz
+	$(PYTHON) -W ignore -m tarfile -e $< $@
+	touch $@
+
+demo: $(VENV)/run.stamp $(DEMO)/$(KERNEL)
+	cat $(DEVICES) > $(DEMO)/devices.txt.xz
+	$(BIN)/pyalias scan $(DEMO)/devices.txt.xz --modules $(DEMO)/$(KERNEL) --output $(DEMO)/answers.csv
+	@echo 'Each device and its modules: $(DEMO)/answers.csv'
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -27,7 +47,11 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c tests/fuzz/*.c)
+
+# A million damaged modules.*.bin, read under the address and undefined-behaviour sanitizers.
+fuzz-bin: $(VENV)/test.stamp
+	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py

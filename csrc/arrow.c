@@ -93,7 +93,8 @@ static bool answers_schema(struct ArrowSchema *schema)
         free(children);
         return false;
     }
-    export_schema(text, "u", "item", 0);
+    /* No text is null, but then the type would not be the list<utf8> that everybody means. */
+    export_schema(text, "u", "item", ARROW_FLAG_NULLABLE);
     export_schema(list, "+l", "", 0);
     *children = text;
     list->children = children;

@@ -7,7 +7,7 @@
 
 #include "bus.h"
 #include "error.h"
-#include "image.h"
+#include "patterns.h"
 
 struct checker {
     const pya_image *image;
@@ -59,22 +59,43 @@ static int check_modules(const struct checker *c)
     return PYA_OK;
 }
 
+/* The record of a line lies inside and borrows no more than its head has. */
+static bool pattern_fits(const pya_image *image, uint32_t line)
+{
+    uint32_t place = load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line)), size, before;
+    uint32_t flags = line_flags(image, line), head = line & ~(uint32_t)(LINES_A_HEAD - 1);
+    const uint8_t *p = pattern_record(image, line, &size);
+    struct pattern own;
+    pya_text written;
+
+    before = flags & LINE_WRITTEN ? 4 : 2;
+    if (place > image->size[SECTION_PATTERNS] || size > image->size[SECTION_PATTERNS] - place ||
+        size < before || ((flags & LINE_WRITTEN) && load_u16(p + 2) > size - before))
+        return false;
+    own = own_part(image, line, &written);
+    if (line == head || (flags & LINE_REFUSED))
+        return own.start_length + own.end_length == 0 &&
+               ((flags & LINE_REFUSED) || own.middle_length <= NAME_MAX_LENGTH);
+    head = own_part(image, head, &written).middle_length;
+    return own.start_length <= head && own.end_length <= head && pattern_length(&own) <= NAME_MAX_LENGTH;
+}
+
 static int check_lines(const struct checker *c)
 {
     const pya_image *image = c->image;
 
     for (uint32_t i = 0; i < image->count[SECTION_LINES]; i++) {
-        const uint8_t *p = entry(image, SECTION_LINES, LINE_ENTRY, i);
-        uint32_t normal_length = load_u32(p + 12);
-        if (!text_inside(image, load_u32(p), load_u32(p + 8)))
+        if (!pattern_fits(image, i))
             return damaged(c, SECTION_LINES, i, "a pattern lies outside");
-        if (normal_length != NEVER &&
-            (normal_length > NAME_MAX_LENGTH || !text_inside(image, load_u32(p + 4), normal_length)))
-            return damaged(c, SECTION_LINES, i, "a normalised pattern lies outside");
-        if (load_u32(p + 16) >= image->count[SECTION_MODULES])
+        if (pya_image_line_module(image, i) >= image->count[SECTION_MODULES])
             return damaged(c, SECTION_LINES, i, "a line names no module");
     }
     return PYA_OK;
+}
+
+static bool is_refused(const pya_image *image, uint32_t line)
+{
+    return line_flags(image, line) & LINE_REFUSED;
 }
 
 /* Every part of `section` from low to high names a line of one source that kmod keeps. */
@@ -83,7 +104,7 @@ static bool sorted_lines_fit(const pya_image *image, uint32_t low, uint32_t high
 {
     for (uint32_t i = low; i < high; i++) {
         uint32_t line = number(image, SECTION_SORTED, i);
-        if (line < first_line || line >= lines_end || normal_of_line(image, line).length == NEVER)
+        if (line < first_line || line >= lines_end || is_refused(image, line))
             return false;
     }
     return true;
@@ -141,7 +162,7 @@ static int check_values(const struct checker *c)
         return damaged(c, SECTION_VALUE_LINES, start, "lines that belong to no value");
     for (uint32_t i = 0; i < image->count[SECTION_VALUE_LINES]; i++) {
         uint32_t line = number(image, SECTION_VALUE_LINES, i);
-        if (line >= image->count[SECTION_LINES] || normal_of_line(image, line).length == NEVER)
+        if (line >= image->count[SECTION_LINES] || is_refused(image, line))
             return damaged(c, SECTION_VALUE_LINES, i, "a value names no line");
     }
     for (uint32_t i = 0; i < image->count[SECTION_IRREGULAR]; i++)

@@ -9,6 +9,7 @@
 #include "bytes.h"
 #include "checksum.h"
 #include "compile_fields.h"
+#include "compile_patterns.h"
 #include "error.h"
 #include "format.h"
 #include "glob.h"
@@ -283,16 +284,15 @@ static uint32_t put_string(struct compilation *c, const uint8_t *text, size_t le
 
 static void put_lines(struct compilation *c)
 {
+    struct bytes_vector *out = &c->sections[SECTION_LINES], *patterns = &c->sections[SECTION_PATTERNS];
+
     for (uint32_t i = 0; i < c->builder->line_count; i++) {
         const struct alias_line *line = c->lines[i];
-        uint32_t text = put_string(c, line->text, line->length);
-        uint32_t normal =
-            line->normal == line->text ? text : put_string(c, line->normal, line->normal_length);
-        const uint32_t entry[] = {text,         normal,
-                                  line->length, line->refused ? NEVER : line->normal_length,
-                                  line->module, line->number};
-        for (unsigned j = 0; j < sizeof entry / sizeof *entry; j++)
-            bytes_push_u32(&c->sections[SECTION_LINES], entry[j]);
+        uint32_t flags;
+        bytes_push_u32(out, (uint32_t)patterns->size);
+        flags = pattern_write(patterns, line, c->lines[i - i % LINES_A_HEAD]);
+        bytes_push_u32(out, flags | line->module);
+        bytes_push_u32(out, line->number);
     }
 }
 

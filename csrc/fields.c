@@ -5,28 +5,65 @@
 
 /* ---- parse ------------------------------------------------------------------------------------ */
 
-/* Up to eight hexadecimal digits in upper case at once; *bad collects bits of what is none. */
-static inline uint32_t parse_digits(const uint8_t *text, unsigned digits, uint64_t *bad)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t x = 0, letter, nibble;
+enum { STEP = 16, MOST_STEPS = 6, LONGEST_KEY = 64 };
 
-    memcpy(&x, text, digits);
+/* gcc and clang make of it what the machine has. */
+typedef uint8_t step __attribute__((vector_size(STEP)));
+
+/* How a bus's keys are read sixteen bytes at a time: no byte is left out, and each field lies in a step
+ * as a whole, since a processor waits where what was stored in two pieces is loaded in one. */
+static const struct {
+    uint8_t form[LONGEST_KEY]; /* a key with all digits 0; no separator has a 0 */
+    uint8_t steps[MOST_STEPS];
+    uint8_t step_count;
+} layouts[BUS_COUNT] = {
+    [BUS_PCI] = {"pci:v00000000d00000000sv00000000sd00000000bc00sc00i00", {0, 14, 24, 34, 37}, 5},
+    [BUS_VFIO_PCI] = {"vfio_pci:v00000000d00000000sv00000000sd00000000bc00sc00i00",
+                      {0, 10, 19, 29, 39, 42},
+                      6},
+    [BUS_USB] = {"usb:v0000p0000d0000dc00dsc00dp00ic00isc00ip00in00", {0, 15, 30, 33}, 4},
+    [BUS_HID] = {"hid:b0000g0000v00000000p00000000", {0, 15, 16}, 3},
+};
+
+/* Sixteen bytes of a key to the values of their digits; *bad collects bits of what is not as in the
+ * form: a digit in upper case, or the very separator. */
+static inline void parse_step(const uint8_t *form, const uint8_t *key, uint8_t *values, step *bad)
+{
+    step f, c, letter, digit, value;
+
+    memcpy(&f, form, STEP);
+    memcpy(&c, key, STEP);
+    digit = (step)(f == '0');
+    letter = (step)(c > '9');
+    value = (c & 15) + (letter & 9);
+    *bad |= digit & (c ^ (value + '0' + (letter & ('A' - '9' - 1))));
+    *bad |= digit & (step)(value > 15);
+    *bad |= ~digit & (c ^ f);
+    memcpy(values, &value, STEP);
+}
+
+/* The number of eight, four or two digits; the first is the highest. */
+static inline uint32_t join_digits(const uint8_t *values, unsigned digits)
+{
+    uint64_t x = 0;
+
+    memcpy(&x, values, digits);
     x = PYA_LE64(x);
-    if (digits < 8)
-        x |= '0' * ones << digits * 8;
-    /* 'A' is 0x41: bit 6 tells letters, whose low four bits count from 1. */
-    letter = x >> 6 & ones;
-    nibble = (x & 0x0F * ones) + letter * 9;
-    /* A digit is the character of its value and no other: 0 to 9, or 10 to 15 with the letter bit. */
-    *bad |= x ^ (nibble + '0' * ones + letter * 7);
-    *bad |= ((nibble + 0x76 * ones) & 0x80 * ones) ^ letter << 7;
-    *bad |= nibble & 0xF0 * ones;
-    /* The first digit is the highest. */
-    nibble = __builtin_bswap64(nibble);
-    nibble = (nibble | nibble >> 4) & 0x00FF00FF00FF00FFu;
-    nibble = (nibble | nibble >> 8) & 0x0000FFFF0000FFFFu;
-    return (uint32_t)(nibble | nibble >> 16) >> (8 - digits) * 4;
+    x = (x << 4 | x >> 8) & 0x00FF00FF00FF00FFu;
+    x = (x << 8 | x >> 16) & 0x0000FFFF0000FFFFu;
+    x = x << 16 | x >> 32;
+    return (uint32_t)(x >> (8 - digits) * 4) & (uint32_t)(0xFFFFFFFFu >> (8 - digits) * 4);
+}
+
+/* Where the values of a field lie among those of all steps. */
+static inline __attribute__((always_inline)) unsigned place_of(int bus, unsigned at, unsigned digits)
+{
+    unsigned step = 0;
+
+#pragma GCC unroll 6
+    while (at + digits > layouts[bus].steps[step] + (unsigned)STEP)
+        step++;
+    return step * STEP + at - layouts[bus].steps[step];
 }
 
 /* Inlined for each bus, so that everything about it is a constant. */
@@ -34,21 +71,28 @@ static inline __attribute__((always_inline)) struct fields parse_bus(int number,
 {
     const struct bus *bus = &buses[number];
     struct fields fields = {number, {0}};
-    uint64_t bad = 0;
+    uint8_t values[MOST_STEPS * STEP];
+    uint64_t words[STEP / 8];
+    step bad = {0};
     unsigned at = bus->prefix_length;
 
-    for (unsigned i = 0; i < at; i++)
-        bad |= key[i] ^ (uint8_t)bus->prefix[i];
+#pragma GCC unroll 6
+    for (unsigned i = 0; i < layouts[number].step_count; i++)
+        parse_step(layouts[number].form + layouts[number].steps[i], key + layouts[number].steps[i],
+                   values + (size_t)i * STEP, &bad);
+    memcpy(words, &bad, STEP);
+    if (words[0] | words[1]) {
+        fields.bus = -1;
+        return fields;
+    }
 #pragma GCC unroll 10
     for (unsigned f = 0; f < bus->field_count; f++) {
         const struct field *field = &bus->fields[f];
-        for (unsigned i = 0; field->separator[i]; i++)
-            bad |= key[at++] ^ (uint8_t)field->separator[i];
-        fields.words[field->word] |= parse_digits(key + at, field->digits, &bad) << field->shift;
+        at += (unsigned)strlen(field->separator);
+        fields.words[field->word] |= join_digits(values + place_of(number, at, field->digits), field->digits)
+                                     << field->shift;
         at += field->digits;
     }
-    if (bad)
-        fields.bus = -1;
     return fields;
 }
 

@@ -11,15 +11,19 @@
  *              star_count u32  wild_count u32  longest_module u32  zero u32
  *   SECTION    offset u64  size u64                       one for each SECTION_..., in that order
  *
- *   STRINGS    text; whoever needs some names it by (offset, length)
+ *   STRINGS    names; whoever needs one names it by (offset, length)
  *   MODULES    {text u32, length u32}                     module id -> normalised name
  *   SOURCES    {text u32, length u32, root u32, lines_end u32, sorted_end u32,
  *              irregular_end u32, order u32}
  *              root: the trie of the source (a REF, 0: empty); ..._end: its LINES, SORTED and
  *              IRREGULAR are those from the previous source's end up to here
- *   LINES      {text u32, normal u32, length u32, normal_length u32, module u32, number u32}
- *              in answer order; text is the pattern as written, normal as kmod normalises it;
- *              normal_length is NEVER (all ones) where kmod refuses the pattern
+ *   LINES      {pattern u32, module u32, number u32}  in answer order; pattern: its place in
+ *              PATTERNS, where the one before ends; the top bits of module are LINE_... flags
+ *   PATTERNS   {start u8, end u8, [length u16], middle, [text]}  a line's pattern as kmod normalises
+ *              it: so many bytes of the start of its head, the middle, so many of the head's end. The
+ *              head is the first line of a block of LINES_A_HEAD, and has no start and end of its own.
+ *              LINE_WRITTEN: it was written otherwise; length is the middle's, and text as written
+ *              LINE_REFUSED: kmod refuses the pattern; all that there is is the middle, as written
  *   SORTED     line u32                                   per source, by normalised pattern with
  *              the end of a pattern after every byte: the order in which libkmod visits values
  *              below a wildcard; used for keys that hold wildcard bytes themselves (wildkey.c)
@@ -83,7 +87,7 @@
 
 #define IMAGE_MAGIC "pyalias\x1a"
 /* major << 16 | minor; a reader takes its own major and any minor up to its own */
-#define IMAGE_VERSION 0x00010000u
+#define IMAGE_VERSION 0x00020000u
 
 enum {
     HEADER_MAGIC = 0,
@@ -104,6 +108,7 @@ enum section {
     SECTION_MODULES,
     SECTION_SOURCES,
     SECTION_LINES,
+    SECTION_PATTERNS,
     SECTION_SORTED,
     SECTION_VALUES,
     SECTION_VALUE_ANSWERS,
@@ -119,11 +124,14 @@ enum section {
 };
 
 /* Bytes of an entry of the sections that are tables. */
-enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, LINE_ENTRY = 24, VALUE_ENTRY = 8, CLASS_ENTRY = 32 };
+enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, LINE_ENTRY = 12, VALUE_ENTRY = 8, CLASS_ENTRY = 32 };
 
 #define IMAGE_START (HEADER_SECTIONS + SECTION_COUNT * SECTION_ENTRY)
 #define NEVER 0xFFFFFFFFu
 #define LEAF_BIT 0x80000000u
+#define LINE_WRITTEN 0x80000000u
+#define LINE_REFUSED 0x40000000u
+#define LINE_MODULE 0x3FFFFFFFu
 #define ANY_BYTE 0xFFFFFFFFu
 
 enum {
@@ -140,6 +148,8 @@ enum {
 };
 
 enum { TAIL_END, TAIL_LITERAL, TAIL_ANY, TAIL_CLASS, TAIL_STAR_END, TAIL_STAR_FIND, TAIL_STAR_LAST };
+
+enum { LINES_A_HEAD = 16 };
 
 enum { FIELDS_NONE, FIELDS_TABLE, FIELDS_TRIE }; /* nothing for this bus; a table; use the trie */
 

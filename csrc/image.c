@@ -5,6 +5,7 @@
 
 #include "checksum.h"
 #include "error.h"
+#include "patterns.h"
 
 /* Bytes of an entry; 1 where a section is no table. */
 static const uint32_t entry_size[SECTION_COUNT] = {
@@ -12,6 +13,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_MODULES] = MODULE_ENTRY,
     [SECTION_SOURCES] = SOURCE_ENTRY,
     [SECTION_LINES] = LINE_ENTRY,
+    [SECTION_PATTERNS] = 1,
     [SECTION_SORTED] = 4,
     [SECTION_VALUES] = VALUE_ENTRY,
     [SECTION_VALUE_ANSWERS] = 4,
@@ -121,22 +123,37 @@ pya_text pya_image_module(const pya_image *image, uint32_t module)
 
 uint32_t pya_image_line_module(const pya_image *image, uint32_t line)
 {
-    return load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 16);
+    return load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 4) & LINE_MODULE;
 }
 
-pya_line pya_image_line(const pya_image *image, uint32_t line)
+/* Refused patterns and heads stand in one piece; so does what was written otherwise. */
+static pya_text written_pattern(const pya_image *image, uint32_t line, uint8_t *room)
 {
-    const uint8_t *p = entry(image, SECTION_LINES, LINE_ENTRY, line), *source;
+    pya_text written;
+    struct pattern pattern = own_part(image, line, &written);
+
+    if (line_flags(image, line) & LINE_WRITTEN)
+        return written;
+    if (pattern.start_length + pattern.end_length == 0)
+        return (pya_text){pattern.middle, pattern.middle_length};
+    pattern = pattern_of_line(image, line);
+    pattern_copy(&pattern, room);
+    return (pya_text){room, pattern_length(&pattern)};
+}
+
+pya_line pya_image_line(const pya_image *image, uint32_t line, uint8_t *room)
+{
+    const uint8_t *source;
     uint32_t s = 0;
 
     while (load_u32(entry(image, SECTION_SOURCES, SOURCE_ENTRY, s) + 12) <= line)
         s++;
     source = entry(image, SECTION_SOURCES, SOURCE_ENTRY, s);
     return (pya_line){
-        .pattern = {image->section[SECTION_STRINGS] + load_u32(p), load_u32(p + 8)},
-        .module = pya_image_module(image, load_u32(p + 16)),
+        .pattern = written_pattern(image, line, room),
+        .module = pya_image_module(image, pya_image_line_module(image, line)),
         .source = text_at(image, source),
-        .number = load_u32(p + 20),
+        .number = load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 8),
     };
 }
 

@@ -56,18 +56,6 @@ static inline struct source source_at(const pya_image *image, uint32_t index)
     };
 }
 
-struct normal_pattern {
-    const uint8_t *text;
-    uint32_t length;
-};
-
-static inline struct normal_pattern normal_of_line(const pya_image *image, uint32_t line)
-{
-    const uint8_t *p = entry(image, SECTION_LINES, LINE_ENTRY, line);
-
-    return (struct normal_pattern){image->section[SECTION_STRINGS] + load_u32(p + 4), load_u32(p + 12)};
-}
-
 static inline uint32_t answer_of_value(const pya_image *image, uint32_t value)
 {
     return number(image, SECTION_VALUE_ANSWERS, value);

@@ -31,23 +31,63 @@ static struct normalised normalise_brackets(const uint8_t *text, size_t length, 
     return result;
 }
 
+/* gcc and clang make of it what the machine has. */
+typedef uint8_t step __attribute__((vector_size(STEP)));
+
+static bool any_bit(step bits)
+{
+    uint64_t words[STEP / 8];
+
+    memcpy(words, &bits, STEP);
+    return (words[0] | words[1]) != 0;
+}
+
+/* What the steps of a text have shown so far. */
+struct seen {
+    step special, wild;
+};
+
+static inline step normalise_step(step c, struct seen *seen)
+{
+    seen->special |= (step)((c == '[') | (c == ']') | (c == 0));
+    seen->wild |= (step)((c == '*') | (c == '?'));
+    return c ^ ((step)(c == '-') & ('-' ^ '_'));
+}
+
+/* Text of less than a step. */
+static void normalise_short(const uint8_t *text, size_t length, uint8_t *out, struct seen *seen)
+{
+    uint8_t padded[STEP];
+    step c;
+
+    memset(padded, '_', STEP); /* a byte that shows nothing */
+    memcpy(padded, text, length);
+    memcpy(&c, padded, STEP);
+    c = normalise_step(c, seen);
+    memcpy(out, &c, STEP);
+}
+
+/* The last step overlaps the one before where the length is no multiple: nothing is copied first and
+ * read again at another width, for which processors would wait. */
 struct normalised normalise(const uint8_t *text, size_t length, uint8_t *out)
 {
-    uint8_t special = 0, wild = 0;
+    struct seen seen = {{0}, {0}};
 
     if (length > NAME_MAX_LENGTH)
         length = NAME_MAX_LENGTH;
-    memcpy(out, text, length);
-    memset(out + length, '_', STEP); /* a byte that is not special, so that whole steps can be read */
-    for (size_t i = 0; i < length; i += STEP) {
-        for (size_t j = 0; j < STEP; j++) {
-            uint8_t c = out[i + j];
-            special |= (uint8_t)((c == '[') | (c == ']') | (c == 0));
-            wild |= (uint8_t)((c == '*') | (c == '?'));
-            out[i + j] = c == '-' ? '_' : c;
-        }
+    if (length < STEP)
+        normalise_short(text, length, out, &seen);
+    for (size_t i = 0; length >= STEP; i = i + STEP > length - STEP ? length - STEP : i + STEP) {
+        step c;
+        memcpy(&c, text + i, STEP);
+        c = normalise_step(c, &seen);
+        memcpy(out + i, &c, STEP);
+        if (i == length - STEP)
+            break;
     }
-    if (special)
+    if (any_bit(seen.special)) {
+        memcpy(out, text, length);
         return normalise_brackets(text, length, out);
-    return (struct normalised){length, false, wild != 0};
+    }
+    return (struct normalised){length, false, any_bit(seen.wild)};
 }

@@ -40,6 +40,8 @@
 #define PYA_ID_NULL 0xFFFFFFFE
 #define PYA_ID_COMBINATION 0x80000000
 
+#define PYA_PATTERN_ROOM 4096
+
 /* How the lines of a source are ordered in an answer. */
 #define PYA_ORDER_PRIORITY 0 /* modules.alias: by first appearance of the module, then by line */
 #define PYA_ORDER_VISIT 1    /* modules.builtin.alias.bin: no priorities; libkmod's last visited first */
@@ -124,8 +126,9 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
 void pya_image_free(pya_image *image);
 pya_counts pya_image_counts(const pya_image *image);
 
-/* The line with an id below counts.lines; ids ascend in answer order within a source. */
-pya_line pya_image_line(const pya_image *image, uint32_t line);
+/* The line with an id below counts.lines; ids ascend in answer order within a source. Its pattern is
+ * put together in room where it must be: PYA_PATTERN_ROOM bytes, to be kept while the line is used. */
+pya_line pya_image_line(const pya_image *image, uint32_t line, uint8_t *room);
 uint32_t pya_image_line_module(const pya_image *image, uint32_t line);
 pya_text pya_image_module(const pya_image *image, uint32_t module);
 /* The number of modules of a stored answer (an id below counts.answers; 0 is the empty one); the
@@ -234,6 +237,40 @@ typedef struct pya_answer_table {
  * users of the buffers. validity may be NULL. PYA_ENOMEM leaves both structs released. */
 int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64_t nulls,
                       const pya_answer_table *table, struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* ---- depmod's binary indexes ------------------------------------------------------------------- */
+
+/* One value of a modules.*.bin, borrowed from the file's bytes. */
+typedef struct pya_bin_value {
+    uint32_t priority;
+    pya_text text;
+} pya_bin_value;
+
+typedef struct pya_bin_walk pya_bin_walk;
+
+/* These read the bytes of a modules.alias.bin or its kin (csrc/kmodbin.h draws them), in either of
+ * depmod's layouts. Nothing is checked beforehand but the header: each call checks what it comes
+ * by, and gives PYA_EIMAGE with the byte's position where the file is damaged. Keys are compared
+ * as they are: a key of an alias must have been normalised. No call reads more bytes than the file
+ * has times two plus the wildcards in the key, however the file's nodes refer to each other. */
+int pya_bin_check(const uint8_t *bytes, size_t size, pya_error *error);
+
+/* The first value of exactly this key (kmod: index_mm_search): 1, or 0 for none, or an error. */
+int pya_bin_search(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length, pya_bin_value *value,
+                   pya_error *error);
+
+/* The values of all patterns that match the key, in libkmod's order and with its repeats (kmod:
+ * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none. */
+int64_t pya_bin_search_wild(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length,
+                            pya_bin_value **values, pya_error *error);
+void pya_bin_values_free(pya_bin_value *values);
+
+/* All values, in the order in which depmod and modprobe -c dump them. NULL when out of memory. */
+pya_bin_walk *pya_bin_walk_new(const uint8_t *bytes, size_t size);
+void pya_bin_walk_free(pya_bin_walk *walk);
+
+/* The next value: 1, or 0 after the last one, or an error. The key lasts until the next call. */
+int pya_bin_walk_next(pya_bin_walk *walk, pya_text *key, pya_bin_value *value, pya_error *error);
 
 /* ---- memory that Arrow consumers may share ---------------------------------------------------- */
 

@@ -6,13 +6,6 @@
 
 #include "scratch.h"
 
-enum { ROWS_BLOCK = 32 };
-
-struct row {
-    const uint8_t *text; /* NULL: a null row */
-    size_t length;
-};
-
 /* ids[i] = the answer id of rows[i], or one of PYA_ID_...; at most ROWS_BLOCK rows. False when out
  * of memory or numbers. */
 bool match_rows(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,

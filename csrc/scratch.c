@@ -9,6 +9,7 @@ pya_scratch *pya_scratch_new(const pya_image *image)
 
     if (scratch == NULL)
         return NULL;
+    repeats_start(&scratch->repeats);
     scratch->marks = calloc(values + image->star_count + 1, sizeof *scratch->marks);
     /* Field tables may name a value once a gate, a signature and a residue. */
     scratch->values =
@@ -32,6 +33,7 @@ void pya_scratch_free(pya_scratch *scratch)
     free(scratch->stars);
     free(scratch->lines);
     intern_free(&scratch->combinations);
+    repeats_free(&scratch->repeats);
     free(scratch);
 }
 
@@ -58,6 +60,7 @@ bool scratch_add_line(struct pya_scratch *scratch, uint32_t line)
 void pya_combinations_clear(pya_scratch *scratch)
 {
     intern_clear(&scratch->combinations);
+    repeats_forget_combinations(&scratch->repeats);
 }
 
 uint32_t pya_combination_count(const pya_scratch *scratch)

@@ -10,6 +10,7 @@
 #include "image.h"
 #include "intern.h"
 #include "normalise.h"
+#include "repeats.h"
 
 /* A REF to go on from, and the place in the key. */
 struct place {
@@ -27,7 +28,9 @@ struct pya_scratch {
     uint32_t *lines; /* of the last answer that was gathered */
     uint32_t line_count, line_room;
     struct interner combinations; /* of lines, as bytes of numbers in this machine's order */
+    struct repeats repeats;       /* rows answered before; not for single lookups */
     uint8_t key[KEY_ROOM];
+    uint8_t pattern[NAME_ROOM]; /* one that is matched as text */
     uint8_t pci_text[64];
 };
 

@@ -7,6 +7,7 @@
 #include "search.h"
 
 #include "glob.h"
+#include "patterns.h"
 #include "tail.h"
 
 struct search {
@@ -77,8 +78,8 @@ static void enter_star(struct search *s, uint32_t ref, uint32_t at)
 }
 
 /* Reads a record from behind its label and star info on; enters its star and takes its value. */
-static struct record enter_record(struct search *s, uint32_t head, const uint8_t *p, uint32_t at,
-                                  bool value_here)
+static inline struct record enter_record(struct search *s, uint32_t head, const uint8_t *p, uint32_t at,
+                                         bool value_here)
 {
     struct record record = {head, p, NULL};
 
@@ -99,7 +100,7 @@ static struct record enter_record(struct search *s, uint32_t head, const uint8_t
     return record;
 }
 
-static uint32_t byte_edge(const struct record *record, uint8_t byte)
+static inline uint32_t byte_edge(const struct record *record, uint8_t byte)
 {
     const uint8_t *p = record->edges;
     uint32_t count = record->head >> HEAD_LIST_SHIFT;
@@ -115,7 +116,7 @@ static uint32_t byte_edge(const struct record *record, uint8_t byte)
 }
 
 /* Remembers the wildcard edges that take a byte, to be walked from behind it. */
-static void branch(struct search *s, const struct record *record, uint8_t byte, uint32_t after)
+static inline void branch(struct search *s, const struct record *record, uint8_t byte, uint32_t after)
 {
     const uint8_t *p = record->wild;
 
@@ -129,9 +130,14 @@ static void branch(struct search *s, const struct record *record, uint8_t byte, 
     }
 }
 
-static bool label_matches(const uint8_t *label, const uint8_t *key, uint32_t length)
+static inline bool label_matches(const uint8_t *label, const uint8_t *key, uint32_t length)
 {
-    for (uint32_t i = 0; i < length; i++)
+    uint32_t i = 0;
+
+    for (; i + 4 <= length; i += 4)
+        if (load_u32(label + i) != load_u32(key + i))
+            return false;
+    for (; i < length; i++)
         if (label[i] != key[i])
             return false;
     return true;
@@ -170,6 +176,21 @@ static void walk_branches(struct search *s)
     }
 }
 
+/* The first place from `at` on whose byte can start what follows a star; the length if there is none. */
+static uint32_t next_start(const struct search *s, const uint8_t *set, uint32_t at)
+{
+    while (at < s->length && !(set[s->key[at] / 8] >> s->key[at] % 8 & 1))
+        at++;
+    return at;
+}
+
+static uint32_t next_byte(const struct search *s, uint8_t byte, uint32_t at)
+{
+    const uint8_t *place = at < s->length ? memchr(s->key + at, byte, s->length - at) : NULL;
+
+    return place ? (uint32_t)(place - s->key) : s->length;
+}
+
 /* Tries everything that follows a star from every place, the earliest first. */
 static void search_star(struct search *s, struct place star)
 {
@@ -178,18 +199,12 @@ static void search_star(struct search *s, struct place star)
     struct record record = enter_record(s, head, p + 4 + STAR_INFO_WORDS * 4, star.at, true);
     bool one_byte = head >> HEAD_LIST_SHIFT == 1 && record.wild == NULL;
 
-    for (uint32_t at = star.at; at < s->length; at++) {
-        uint8_t byte = s->key[at];
-        if (one_byte) {
-            const uint8_t *place = memchr(s->key + at, record.edges[0], s->length - at);
-            if (place == NULL)
-                return;
-            at = (uint32_t)(place - s->key);
-            walk(s, load_u32(record.edges + 4), at + 1);
-        } else if (set[byte / 8] >> byte % 8 & 1) {
-            branch(s, &record, byte, at + 1);
-            walk(s, byte_edge(&record, byte), at + 1);
-        }
+    for (uint32_t at = star.at;; at++) {
+        at = one_byte ? next_byte(s, record.edges[0], at) : next_start(s, set, at);
+        if (at == s->length)
+            return;
+        branch(s, &record, s->key[at], at + 1);
+        walk(s, byte_edge(&record, s->key[at]), at + 1);
         walk_branches(s);
     }
 }
@@ -208,15 +223,16 @@ void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_
                     size_t length)
 {
     uint32_t line = number(image, SECTION_VALUE_LINES, value_lines_start(image, value)), stem = 0;
-    struct normal_pattern pattern = normal_of_line(image, line);
+    struct pattern pattern = pattern_of_line(image, line);
+    const uint8_t *text = scratch->pattern;
+    uint32_t size = pattern_length(&pattern);
 
-    while (stem < pattern.length && stem < length && !is_wildcard(pattern.text[stem]) &&
-           pattern.text[stem] == key[stem])
+    pattern_copy(&pattern, scratch->pattern);
+    while (stem < size && stem < length && !is_wildcard(text[stem]) && text[stem] == key[stem])
         stem++;
-    if (stem == pattern.length
+    if (stem == size
             ? stem == length
-            : is_wildcard(pattern.text[stem]) &&
-                  glob_match(pattern.text + stem, pattern.length - stem, key + stem, length - stem))
+            : is_wildcard(text[stem]) && glob_match(text + stem, size - stem, key + stem, length - stem))
         scratch->values[scratch->value_count++] = value;
 }
 

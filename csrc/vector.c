@@ -11,7 +11,7 @@ uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)
 
     if (vector->failed)
         return NULL;
-    if (more > vector->room - vector->size) {
+    if (more > vector->room - vector->size || vector->data == NULL) {
         size_t room = vector->room < 1024 ? 1024 : vector->room * 2;
         uint8_t *data;
         while (room - vector->size < more)
@@ -25,16 +25,17 @@ uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)
         vector->room = room;
     }
     start = vector->data + vector->size;
-    memset(start, 0, more);
+    if (more > 0) /* there may be no memory yet */
+        memset(start, 0, more);
     vector->size += more;
     return start;
 }
 
 void bytes_push(struct bytes_vector *vector, const void *bytes, size_t size)
 {
-    uint8_t *to = bytes_extend(vector, size);
+    uint8_t *to = size > 0 ? bytes_extend(vector, size) : NULL;
 
-    if (to != NULL && size > 0)
+    if (to != NULL)
         memcpy(to, bytes, size);
 }
 

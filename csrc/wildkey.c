@@ -2,6 +2,7 @@
 
 #include "glob.h"
 #include "lines.h"
+#include "patterns.h"
 
 /* The sorted patterns from low to high share their first bytes: a subtree of libkmod's trie. */
 struct range {
@@ -15,17 +16,17 @@ struct wildkey {
     uint32_t length;
 };
 
-static struct normal_pattern pattern_at(const struct wildkey *w, uint32_t index)
+static struct pattern pattern_at(const struct wildkey *w, uint32_t index)
 {
-    return normal_of_line(w->image, number(w->image, SECTION_SORTED, index));
+    return pattern_of_line(w->image, number(w->image, SECTION_SORTED, index));
 }
 
 /* A byte of a pattern; its end sorts behind every byte. */
 static unsigned byte_at(const struct wildkey *w, uint32_t index, uint32_t at)
 {
-    struct normal_pattern pattern = pattern_at(w, index);
+    struct pattern pattern = pattern_at(w, index);
 
-    return at < pattern.length ? pattern.text[at] : 256u;
+    return at < pattern_length(&pattern) ? pattern_byte(&pattern, at) : 256u;
 }
 
 /* The first index of a range whose byte at a place is `byte` or greater. */
@@ -50,9 +51,14 @@ static struct range narrow(const struct wildkey *w, struct range range, uint32_t
 
 static bool same_pattern(const struct wildkey *w, uint32_t a, uint32_t b)
 {
-    struct normal_pattern p = pattern_at(w, a), q = pattern_at(w, b);
+    struct pattern p = pattern_at(w, a), q = pattern_at(w, b);
+    uint32_t length = pattern_length(&p), at = 0;
 
-    return p.length == q.length && memcmp(p.text, q.text, p.length) == 0;
+    if (length != pattern_length(&q))
+        return false;
+    while (at < length && pattern_byte(&p, at) == pattern_byte(&q, at))
+        at++;
+    return at == length;
 }
 
 /* Takes the lines of one node, which stand from low to high in order of addition, last first: the
@@ -69,10 +75,12 @@ static bool take(struct wildkey *w, struct range node)
 static bool take_matching(struct wildkey *w, struct range range, uint32_t at)
 {
     for (uint32_t low = range.low, high; low < range.high; low = high) {
-        struct normal_pattern pattern = pattern_at(w, low);
+        struct pattern pattern = pattern_at(w, low);
+        const uint8_t *text = w->scratch->pattern;
+        pattern_copy(&pattern, w->scratch->pattern);
         for (high = low + 1; high < range.high && same_pattern(w, low, high); high++)
             ;
-        if (glob_match(pattern.text + at, pattern.length - at, w->key + at, w->length - at) &&
+        if (glob_match(text + at, pattern_length(&pattern) - at, w->key + at, w->length - at) &&
             !take(w, (struct range){low, high}))
             return false;
     }
@@ -115,7 +123,7 @@ static bool descend(struct wildkey *w, struct range range)
             break;
         at++;
         for (uint32_t end = node_end(w, range, at); at < end; at++) {
-            uint8_t byte = pattern_at(w, range.low).text[at];
+            uint8_t byte = (uint8_t)byte_at(w, range.low, at);
             if (is_wildcard(byte))
                 return take_matching(w, range, at);
             if (at == w->length || byte != w->key[at])

@@ -10,6 +10,8 @@ from pyalias.errors import (
     InvalidModaliasError,
     InventoryError,
     LimitError,
+    MissingLibraryError,
+    PackageError,
     PyaliasError,
     SwitchError,
 )
@@ -28,6 +30,8 @@ __all__ = [
     "InvalidModaliasError",
     "InventoryError",
     "LimitError",
+    "MissingLibraryError",
+    "PackageError",
     "PyaliasError",
     "SwitchError",
 ]

@@ -51,13 +51,17 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
     Raises:
         ColumnError: the column holds no strings, or its parts contradict each other.
     """
-    if hasattr(column, "__arrow_c_array__"):
-        # The capsules own the structs and release them when they go.
-        schema_capsule, array_capsule = column.__arrow_c_array__()
-        schema = _binding.arrow_struct("ArrowSchema", _capsule_pointer(schema_capsule, _SCHEMA_NAME))
-        array = _binding.arrow_struct("ArrowArray", _capsule_pointer(array_capsule, _ARRAY_NAME))
-        return _match_array(batch, schema, array)
-    capsule = column.__arrow_c_stream__()
+    # A stream first: who offers both may have several chunks, which are no one array (nanoarrow.Array).
+    if hasattr(column, "__arrow_c_stream__"):
+        return _match_stream(batch, column.__arrow_c_stream__())
+    # The capsules own the structs and release them when they go.
+    schema_capsule, array_capsule = column.__arrow_c_array__()
+    schema = _binding.arrow_struct("ArrowSchema", _capsule_pointer(schema_capsule, _SCHEMA_NAME))
+    array = _binding.arrow_struct("ArrowArray", _capsule_pointer(array_capsule, _ARRAY_NAME))
+    return _match_array(batch, schema, array)
+
+
+def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
     stream = _binding.arrow_struct("ArrowArrayStream", _capsule_pointer(capsule, b"arrow_array_stream"))
     schema = _binding.arrow_stream_schema(stream)
     _layout(schema)

@@ -8,13 +8,14 @@ may look up at once.
 from __future__ import annotations
 
 import errno
+import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyalias._native import ffi, lib
 from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -183,6 +184,10 @@ class Image:
 
     def __init__(self, data: Buffer, file: str | None = None) -> None:
         self._data = ffi.from_buffer("uint8_t[]", data)
+        if isinstance(data, memoryview):
+            # Garbage collection may clear a memoryview while cffi still uses it, and crash. Held from
+            # outside for as long as the image lives, it is never garbage together with the image.
+            weakref.finalize(self, id, data).atexit = False
         handle = ffi.new("pya_image **")
         error = ffi.new("pya_error *")
         _raise(lib.pya_image_open(self._data, len(self._data), handle, error), error, file)
@@ -252,7 +257,8 @@ class Image:
 
     def line(self, line: int) -> Line:
         """One alias line."""
-        found = lib.pya_image_line(self._image, line)
+        room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
+        found = lib.pya_image_line(self._image, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
     def line_module(self, line: int) -> int:
@@ -543,3 +549,58 @@ def export_arrow(
         address(array),
         address(ffi.addressof(lib, "release_array_capsule")),
     )
+
+
+# ---- depmod's binary indexes (pyalias.kmod.binindex) ----
+
+
+class BinValue(NamedTuple):
+    """A value of a binary index and its priority: the smallest comes first."""
+
+    priority: int
+    value: bytes
+
+
+class BinFile:
+    """The bytes of one ``modules.*.bin``, borrowed; each call checks what it reads.
+
+    Raises:
+        ImageError: the header is none of depmod's; later, from each method: damage, and where.
+    """
+
+    def __init__(self, data: Buffer, file: str | None = None) -> None:
+        self._data = ffi.from_buffer("uint8_t[]", data)
+        self._file = file
+        error = ffi.new("pya_error *")
+        _raise(lib.pya_bin_check(self._data, len(self._data), error), error, file)
+
+    def search(self, key: bytes) -> bytes | None:
+        """The first value of exactly this key."""
+        value = ffi.new("pya_bin_value *")
+        error = ffi.new("pya_error *")
+        found = lib.pya_bin_search(self._data, len(self._data), key, len(key), value, error)
+        if found < 0:
+            _raise(found, error, self._file)
+        return _text(value.text) if found else None
+
+    def search_wild(self, key: bytes) -> list[BinValue]:
+        """The values of all patterns that match the key, in libkmod's order, repeats kept."""
+        values = ffi.new("pya_bin_value **")
+        error = ffi.new("pya_error *")
+        count = lib.pya_bin_search_wild(self._data, len(self._data), key, len(key), values, error)
+        if count < 0:
+            _raise(count, error, self._file)
+        if not count:
+            return []
+        owner = ffi.gc(values[0], lib.pya_bin_values_free)
+        return [BinValue(owner[i].priority, _text(owner[i].text)) for i in range(count)]
+
+    def items(self) -> Iterator[tuple[bytes, int, bytes]]:
+        """Key, priority and value of all entries, in depmod's order."""
+        walk = ffi.gc(lib.pya_bin_walk_new(self._data, len(self._data)), lib.pya_bin_walk_free)
+        if walk == ffi.NULL:
+            raise MemoryError
+        key, value, error = ffi.new("pya_text *"), ffi.new("pya_bin_value *"), ffi.new("pya_error *")
+        while (code := lib.pya_bin_walk_next(walk, key, value, error)) > 0:
+            yield _text(key[0]), value.priority, _text(value.text)
+        _raise(code, error, self._file)

@@ -120,9 +120,10 @@ class Answers(Sequence["Names | None"]):
     def __getitem__(self, row: int | slice) -> Names | list[Names | None] | None:
         if isinstance(row, slice):
             return [self[number] for number in range(*row.indices(len(self)))]
-        if row < 0:
-            row += len(self)
-        if self._valid_bits is not None and 0 <= row < len(self) and not self._is_valid(row):
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        row %= len(self)
+        if self._valid_bits is not None and not self._is_valid(row):
             return None
         return self._answers.names(self.ids[row])
 

@@ -51,6 +51,18 @@ class InventoryError(PyaliasError, ValueError):
     """A device list that cannot be read: the message names file and record."""
 
 
+class PackageError(PyaliasError, ValueError):
+    """A kernel package, an archive or a module file that cannot be read as such: ``file`` says which."""
+
+    def __init__(self, message: str, file: str | None = None) -> None:
+        super().__init__(f"{file}: {message}" if file else message)
+        self.file = file
+
+
+class MissingLibraryError(PyaliasError, ImportError):
+    """A library that some kind of file needs is not installed; the message says how to get it."""
+
+
 class LimitError(PyaliasError, ValueError):
     """Input beyond a documented limit (image of 4 GiB, 2**31 rows in a batch, ...)."""
 

@@ -62,18 +62,27 @@ class AliasIndex:
         directory: str | os.PathLike[str] | None = None,
         *,
         root: str | os.PathLike[str] | None = None,
+        release: str | None = None,
     ) -> Self:
         """Compile a kernel's module directory: ``modules.alias``, then ``modules.builtin.modinfo``.
 
+        A kernel that is not installed will do as well: a ``.deb`` or ``.rpm`` package, a tar, an
+        initramfs image, or a directory of ``.ko`` files that depmod never saw. Then the lines are
+        those that depmod would write (``pyalias.packages``).
+
         Args:
-            directory: such as ``/lib/modules/6.12.0-amd64``; ``None`` is the running kernel's.
+            directory: such as ``/lib/modules/6.12.0-amd64``, or one of the others; ``None`` is the
+                running kernel's.
             root: of another system's tree; it goes before the directory.
+            release: of the kernel, where a package or archive holds several.
 
         Raises:
-            FileAccessError: the directory or its ``modules.alias`` is missing or cannot be read.
-            AliasFileError: a file is damaged; the message says where.
+            FileAccessError: the directory or file is missing or cannot be read.
+            AliasFileError: a text file is damaged; the message says where.
+            PackageError: a package is damaged, or holds no modules, or those of several kernels.
+            MissingLibraryError: a package needs the extra ``packages``, which is not installed.
         """
-        return cls._compile(kernels.read_sources(kernels.modules_directory(directory, root)))
+        return cls._compile(kernels.read_sources(kernels.modules_directory(directory, root), release))
 
     @classmethod
     def from_alias_file(cls, path: str | os.PathLike[str]) -> Self:
@@ -91,6 +100,20 @@ class AliasIndex:
         if not index.counts.aliases:
             _refuse_other_text(text, os.fspath(path))
         return index
+
+    @classmethod
+    def from_bin_file(cls, path: str | os.PathLike[str]) -> Self:
+        """Compile one of depmod's binary indexes: ``modules.alias.bin`` or its kin for built-in modules.
+
+        Such an index holds normalised patterns and no line numbers; its answers are the text's.
+
+        Raises:
+            FileAccessError: the file is missing or cannot be read.
+            ImageError: it is no index of depmod's, or damaged; the message says at which byte.
+            AliasFileError: it holds no aliases, but names or dependencies.
+        """
+        data = kernels.read_file(Path(path), "expected an index that depmod wrote")
+        return cls._compile([kernels.bin_alias_source(Path(path).name, data)])
 
     @classmethod
     def compile(cls, aliases: Iterable[Alias | tuple[str | bytes, str | bytes]]) -> Self:
@@ -304,7 +327,12 @@ class AliasIndex:
 
 
 def _encoded(text: str | bytes) -> bytes:
-    return text.encode("utf-8", "surrogateescape") if isinstance(text, str) else bytes(text)
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, str):
+        return text.encode("utf-8", "surrogateescape")
+    # bytes(5) would be five NULs, and bytes(10**10) ten gigabytes of them.
+    raise TypeError(text)
 
 
 def _key(modalias: str | bytes) -> bytes:
@@ -358,7 +386,8 @@ def _list_column(modaliases: Any) -> _binding.Column:
     except (TypeError, UnicodeEncodeError):
         text = b""
     else:
-        if text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
+        # An empty text would be no row, and a separator at the very end starts none.
+        if text and text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
             return _binding.text_column(text, b"\0")
     parts = [_row(number, row) for number, row in enumerate(rows)]
     return _binding.offsets_column(b"".join(parts), array("q", accumulate(map(len, parts), initial=0)))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyalias import _binding
 from pyalias.errors import AliasFileError, FileAccessError
+from pyalias.names import normalise_alias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _BUILTIN = "modules.builtin.modinfo"
 
@@ -31,24 +36,34 @@ def read_file(path: Path, advice: str) -> bytes:
         raise FileAccessError.from_oserror(error, path, advice) from error
 
 
-def read_sources(directory: Path) -> list[_binding.Source]:
+def read_sources(directory: Path, release: str | None = None) -> list[_binding.Source]:
     """The alias sources of a modules directory in libkmod's order.
 
     libkmod asks ``modules.alias.bin`` and, only if that has nothing, ``modules.builtin.alias.bin``
     (``__kmod_module_new_from_lookup``). depmod makes the first from the same aliases as the text
     ``modules.alias``, the second from ``modules.builtin.modinfo``, which kernels before 5.2 lack.
 
+    Where there is no ``modules.alias``, the modules themselves say what it would hold.
+
     Raises:
-        FileAccessError: no modules directory, or a file that cannot be read.
+        FileAccessError: a file or directory is missing or cannot be read.
         AliasFileError: ``modules.builtin.modinfo`` is damaged.
+        PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
     """
-    text = read_file(
-        directory / "modules.alias", "expected a kernel's modules directory, as depmod leaves it"
-    )
-    sources = [alias_text_source("modules.alias", text)]
-    if (directory / _BUILTIN).exists():
-        sources.append(_builtin_source(read_file(directory / _BUILTIN, "make it readable, or remove it")))
+    texts = _alias_texts(directory, release)
+    sources = [alias_text_source("modules.alias", texts["modules.alias"])]
+    if _BUILTIN in texts:
+        sources.append(builtin_source(texts[_BUILTIN]))
     return sources
+
+
+def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
+    if (directory / "modules.alias").exists():
+        names = ["modules.alias", *([_BUILTIN] if (directory / _BUILTIN).exists() else [])]
+        return {name: read_file(directory / name, "make it readable") for name in names}
+    from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+
+    return read_module_texts(directory, release)
 
 
 def alias_text_source(name: str, text: bytes) -> _binding.Source:
@@ -56,8 +71,12 @@ def alias_text_source(name: str, text: bytes) -> _binding.Source:
     return _binding.Source(os.fsencode(name), _binding.ORDER_PRIORITY, text=text)
 
 
-def _builtin_source(data: bytes) -> _binding.Source:
-    """The aliases among the records ``module.key=value`` NUL (kmod: depmod.c, output_builtin_alias_bin)."""
+def builtin_source(data: bytes) -> _binding.Source:
+    """The aliases among the records of a ``modules.builtin.modinfo`` (kmod: output_builtin_alias_bin).
+
+    Raises:
+        AliasFileError: a record that is no ``module.key=value``.
+    """
     aliases = []
     numbers = []
     records = data.split(b"\0")
@@ -77,3 +96,42 @@ def _builtin_source(data: bytes) -> _binding.Source:
             aliases.append((value, module))
             numbers.append(number)
     return _binding.Source(_BUILTIN.encode(), _binding.ORDER_VISIT, aliases=aliases, numbers=numbers)
+
+
+def bin_alias_source(name: str, data: bytes) -> _binding.Source:
+    """The source that a ``modules.alias.bin`` or ``modules.builtin.alias.bin`` makes.
+
+    Raises:
+        ImageError: the index is damaged.
+        AliasFileError: it is another index of depmod's, or one whose order no alias index has.
+    """
+    entries = list(_binding.BinFile(data, name).items())
+    for key, _, module in entries:
+        if normalise_alias(key) != key or b":" in module or not module:
+            shown = f"{key[:60].decode(errors='backslashreplace')!r}"
+            raise AliasFileError(
+                f"expected normalised aliases with a module each, found {shown} with {module[:60]!r}: "
+                "compile takes modules.alias.bin, modules.symbols.bin and modules.builtin.alias.bin",
+                name,
+            )
+    ranks = {(priority, module) for _, priority, module in entries}
+    priorities, modules = {rank for rank, _ in ranks}, {module for _, module in ranks}
+    if len(priorities) == len(modules) == len(ranks):
+        # Each module has a priority of its own, so the text that depmod wrote can be had back.
+        entries.sort(key=_priority)
+        return _bin_source(name, _binding.ORDER_PRIORITY, entries)
+    if len(priorities) == 1:
+        # depmod inserts before its equals, so within a key the first line of the source stands last.
+        entries.reverse()
+        return _bin_source(name, _binding.ORDER_VISIT, entries)
+    raise AliasFileError(
+        "expected one priority for each module, or the same one for all, as depmod gives them", name
+    )
+
+
+def _priority(entry: tuple[bytes, int, bytes]) -> int:
+    return entry[1]
+
+
+def _bin_source(name: str, order: int, entries: list[tuple[bytes, int, bytes]]) -> _binding.Source:
+    return _binding.Source(os.fsencode(name), order, aliases=[(key, module) for key, _, module in entries])

@@ -555,11 +555,16 @@ def test_broken_pipe_is_quiet(tmp_path: Path, index_file: str):
 
 def test_interrupt_leaves_nothing(tmp_path: Path, index_file: str):
     """The temporary file shows that the scan is under way; the open pipe keeps it there."""
-    scan = subprocess.Popen(
-        command("scan", "-", "--index", index_file, "-o", str(tmp_path / "out.csv")),
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    # Shells start background jobs with SIGINT ignored, and children inherit that unless there is a handler.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        scan = subprocess.Popen(
+            command("scan", "-", "--index", index_file, "-o", str(tmp_path / "out.csv")),
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     scan.stdin.write(f"{E1000E}\n".encode() * 100_000)
     scan.stdin.flush()
     while not list(tmp_path.iterdir()):

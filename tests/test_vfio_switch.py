@@ -85,7 +85,7 @@ def test_a_plan_of_one_device(system: SimulatedOperations):
     found = plan(system, "01:00.0")  # the domain may be left out
     assert found.target == E1000E
     (assignment,) = found.assignments
-    assert assignment.device == vfio.PciDevice(
+    assert assignment.device == vfio.DeviceState(
         address=E1000E,
         modalias="pci:v00008086d000010D3sv00008086sd00000000bc02sc00i00",
         driver="e1000e",

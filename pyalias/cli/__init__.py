@@ -19,7 +19,7 @@ from pyalias.errors import PyaliasError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-COMMANDS = ("lookup", "compile", "explain", "scan", "vfio")
+COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "vfio")
 
 EXIT_BAD_INPUT = 3
 EXIT_INTERRUPTED = 130
@@ -65,7 +65,7 @@ def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"pyalias {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in commands:
-        import_module(f"pyalias.cli.{name}").add_parser(subparsers)
+        import_module(f"pyalias.cli.{name.replace('-', '_')}").add_parser(subparsers)
     return parser
 
 

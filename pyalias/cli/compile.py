@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyalias.index import AliasIndex
+from pyalias.kmod.binindex import is_bin_index
 
 _EPILOG = """\
 The index is one file that opens in well under a millisecond and that processes share. It is written
@@ -33,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", metavar="SOURCE", help="a module directory, or a modules.alias file")
+    parser.add_argument("source", metavar="SOURCE", help="a module directory, or a modules.alias or .bin")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="the index file to write")
     parser.add_argument(
         "--json", action="store_true", help="print the numbers as an object on standard output"
@@ -44,8 +45,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compile, save, and say what there is in the file."""
     start = time.perf_counter()
-    read = AliasIndex.from_modules if Path(options.source).is_dir() else AliasIndex.from_alias_file
-    with read(options.source) as index:
+    with _read(options.source) as index:
         index.save(options.output)
         numbers = {
             "aliases": index.counts.aliases,
@@ -60,3 +60,9 @@ def run(options: argparse.Namespace) -> int:
         parts = [f"{numbers[name]:,} {name}" for name in ("aliases", "patterns", "modules", "bytes")]
         print(f"{options.output}: {', '.join(parts)}, {seconds * 1000:.0f} ms", file=sys.stderr)
     return 0
+
+
+def _read(source: str) -> AliasIndex:
+    if Path(source).is_dir():
+        return AliasIndex.from_modules(source)
+    return AliasIndex.from_bin_file(source) if is_bin_index(source) else AliasIndex.from_alias_file(source)

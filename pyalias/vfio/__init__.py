@@ -7,12 +7,12 @@ from pyalias.vfio.persistence import udev_rules
 from pyalias.vfio.planning import Assignment, Plan, Step, plan
 from pyalias.vfio.preflight import Finding
 from pyalias.vfio.restoring import Status, restore, status
-from pyalias.vfio.sysfs import PciDevice
+from pyalias.vfio.sysfs import DeviceState
 
 __all__ = [
     "Assignment",
+    "DeviceState",
     "Finding",
-    "PciDevice",
     "Plan",
     "Status",
     "Step",

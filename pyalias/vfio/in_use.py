@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyalias.vfio.operations import Operations
-    from pyalias.vfio.sysfs import PciDevice
+    from pyalias.vfio.sysfs import DeviceState
 
 _NET = "/sys/class/net"
 _BLOCK = "/sys/class/block"
@@ -28,7 +28,7 @@ class _Mount(NamedTuple):
     place: str
 
 
-def uses_of(operations: Operations, device: PciDevice) -> Iterator[tuple[str, str]]:
+def uses_of(operations: Operations, device: DeviceState) -> Iterator[tuple[str, str]]:
     """What uses a device, as ``(kind, sentence)`` pairs.
 
     Raises:

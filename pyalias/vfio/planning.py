@@ -16,7 +16,7 @@ from pyalias.vfio.record import read_record
 from pyalias.vfio.sysfs import (
     DRIVERS,
     PROBE,
-    PciDevice,
+    DeviceState,
     driver_of_module,
     group_members,
     parse_address,
@@ -64,7 +64,7 @@ class Assignment:
     while only the loaded module can tell its driver's name. ``done`` says that the device is there already.
     """
 
-    device: PciDevice
+    device: DeviceState
     module: str | None
     driver: str | None
 
@@ -185,13 +185,13 @@ def _decision(
     choose: Callable[[str], Chosen | None] | None,
     index: AliasIndex | None,
     root: str,
-) -> Callable[[Operations, PciDevice], tuple[str | None, str | None]]:
+) -> Callable[[Operations, DeviceState], tuple[str | None, str | None]]:
     """A function that says module and driver for a device."""
     if driver is not None:
         return lambda operations, _: _named(operations, driver)
     chooser = choose or _best(index, root)
 
-    def decide(operations: Operations, device: PciDevice) -> tuple[str | None, str | None]:
+    def decide(operations: Operations, device: DeviceState) -> tuple[str | None, str | None]:
         choice = chooser(device.modalias)
         if choice is None:
             raise SwitchError(
@@ -224,14 +224,14 @@ def _best(index: AliasIndex | None, root: str) -> Callable[[str], Chosen | None]
 
 def _assign(
     operations: Operations,
-    device: PciDevice,
-    decide: Callable[[Operations, PciDevice], tuple[str | None, str | None]],
+    device: DeviceState,
+    decide: Callable[[Operations, DeviceState], tuple[str | None, str | None]],
 ) -> Assignment:
     module, driver = decide(operations, device)
     return Assignment(device, module, driver)
 
 
-def recorded_findings(operations: Operations, devices: list[PciDevice]) -> Iterator[Finding]:
+def recorded_findings(operations: Operations, devices: list[DeviceState]) -> Iterator[Finding]:
     """A record of an earlier switch holds what the device was before: it must not be written over."""
     for device in devices:
         record = read_record(operations, device.address)

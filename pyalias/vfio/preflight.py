@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pyalias.vfio.operations import Operations
-    from pyalias.vfio.sysfs import PciDevice
+    from pyalias.vfio.sysfs import DeviceState
 
 Severity = Literal["refused", "in use", "note"]
 
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 
 
 def check(
-    operations: Operations, devices: Iterable[PciDevice], drivers: dict[str, str | None]
+    operations: Operations, devices: Iterable[DeviceState], drivers: dict[str, str | None]
 ) -> tuple[Finding, ...]:
     """All findings on the devices of one plan; ``drivers`` is what each is to get, by address.
 
@@ -55,7 +55,7 @@ def check(
     return tuple(dict.fromkeys(findings))
 
 
-def _device_findings(operations: Operations, device: PciDevice, driver: str | None) -> Iterator[Finding]:
+def _device_findings(operations: Operations, device: DeviceState, driver: str | None) -> Iterator[Finding]:
     if device.bridge:
         yield Finding("refused", "bridge", device.address, "it is a bridge, which no VFIO driver takes")
     if device.group is None:
@@ -66,7 +66,7 @@ def _device_findings(operations: Operations, device: PciDevice, driver: str | No
         yield from _virtual_function(operations, device, device.physfn)
 
 
-def _without_group(operations: Operations, device: PciDevice) -> Finding:
+def _without_group(operations: Operations, device: DeviceState) -> Finding:
     if _is_on(operations, "vfio/parameters/enable_unsafe_noiommu_mode"):
         text = "it has no IOMMU group: with enable_unsafe_noiommu_mode nothing keeps it from any memory"
         return Finding("note", "no-iommu", device.address, text)
@@ -74,7 +74,7 @@ def _without_group(operations: Operations, device: PciDevice) -> Finding:
     return Finding("refused", "no-iommu", device.address, text)
 
 
-def _denied(operations: Operations, device: PciDevice) -> Finding:
+def _denied(operations: Operations, device: DeviceState) -> Finding:
     if _is_on(operations, "vfio_pci/parameters/disable_denylist"):
         text = "vfio-pci would refuse its id but for the parameter disable_denylist"
         return Finding("note", "denylist", device.address, text)
@@ -82,7 +82,7 @@ def _denied(operations: Operations, device: PciDevice) -> Finding:
     return Finding("refused", "denylist", device.address, text)
 
 
-def _virtual_function(operations: Operations, device: PciDevice, physfn: str) -> Iterator[Finding]:
+def _virtual_function(operations: Operations, device: DeviceState, physfn: str) -> Iterator[Finding]:
     path = f"{DEVICES}/{physfn}/sriov_drivers_autoprobe"
     if operations.exists(path) and operations.read(path).strip() == b"1":
         text = (
@@ -92,7 +92,7 @@ def _virtual_function(operations: Operations, device: PciDevice, physfn: str) ->
         yield Finding("note", "sriov-autoprobe", device.address, text)
 
 
-def _peer_findings(operations: Operations, device: PciDevice, together: set[str]) -> Iterator[Finding]:
+def _peer_findings(operations: Operations, device: DeviceState, together: set[str]) -> Iterator[Finding]:
     """The other devices of the group: a VFIO user gets the whole group or nothing of it."""
     if device.group is None:
         return

@@ -14,7 +14,7 @@ from pyalias.errors import SwitchError
 
 if TYPE_CHECKING:
     from pyalias.vfio.operations import Operations
-    from pyalias.vfio.sysfs import PciDevice
+    from pyalias.vfio.sysfs import DeviceState
 
 DIRECTORY = "/run/pyalias/vfio"
 LOCK = f"{DIRECTORY}/lock"
@@ -41,7 +41,7 @@ class Record:
         """Its file."""
         return _path(self.address)
 
-    def is_as_before(self, device: PciDevice) -> bool:
+    def is_as_before(self, device: DeviceState) -> bool:
         """Whether a device is as the record says that it was."""
         return (device.modalias, device.driver, device.override) == (
             self.modalias,

@@ -12,7 +12,7 @@ from pyalias.vfio.operations import Operations, reading
 from pyalias.vfio.planning import opened
 from pyalias.vfio.record import Record, read_record, recorded_addresses
 from pyalias.vfio.steps import Mover, StepError, back_writes, override_bytes
-from pyalias.vfio.sysfs import DEVICES, PciDevice, group_members, parse_address, read_device
+from pyalias.vfio.sysfs import DEVICES, DeviceState, group_members, parse_address, read_device
 
 if TYPE_CHECKING:
     import os
@@ -33,7 +33,7 @@ class Status:
 
     address: str
     state: State
-    device: PciDevice | None
+    device: DeviceState | None
     record: Record | None
 
     def __str__(self) -> str:
@@ -125,7 +125,7 @@ def _status(system: Operations, address: str) -> Status:
     return Status(address, _state(device, record), device, record)
 
 
-def _state(device: PciDevice, record: Record) -> State:
+def _state(device: DeviceState, record: Record) -> State:
     if device.modalias != record.modalias:
         return "gone"
     if record.is_as_before(device):
@@ -168,7 +168,7 @@ def _restore(own: Operations, entry: Status, record: Record) -> None:
         raise _failure(own, entry, record, helper, error) from error
 
 
-def _stay_writes(device: PciDevice, record: Record) -> list[tuple[str, bytes]]:
+def _stay_writes(device: DeviceState, record: Record) -> list[tuple[str, bytes]]:
     """What leaves a switched device to its user, when the kernel's answer comes too late."""
     if device.driver != record.wanted:
         return []
@@ -190,7 +190,7 @@ def _failure(
     return SwitchError(f"{error}; {said}", step=error.step, device=entry.address, outcome=outcome)
 
 
-def _is_untouched(own: Operations, device: PciDevice) -> bool:
+def _is_untouched(own: Operations, device: DeviceState) -> bool:
     """Puts the override back where the driver would not let go; whether all is as it was."""
     with suppress(OSError, SwitchError):
         if own.link(f"{device.path}/driver") == device.driver:

@@ -26,7 +26,7 @@ _PCI_TO_PCI = (0x0604, 0x0607, 0x0609)
 
 
 @dataclass(frozen=True, slots=True)
-class PciDevice:
+class DeviceState:
     """One device as sysfs shows it.
 
     ``override`` is ``None`` where none is set; ``group`` is ``None`` without an IOMMU (or with one that
@@ -72,7 +72,7 @@ def parse_address(text: str) -> str:
     return f"{domain or '0000'}:{bus}:{slot}.{function}".lower()
 
 
-def read_device(operations: Operations, address: str) -> PciDevice:
+def read_device(operations: Operations, address: str) -> DeviceState:
     """Read one device.
 
     Raises:
@@ -86,7 +86,7 @@ def read_device(operations: Operations, address: str) -> PciDevice:
                 f"{address}: no such PCI device; lspci -D lists them", step="find", device=address
             )
         class_code = int(operations.read(f"{path}/class"), 16)
-        return PciDevice(
+        return DeviceState(
             address=address,
             modalias=_text(operations.read(f"{path}/modalias")),
             driver=operations.link(f"{path}/driver"),

@@ -1,10 +1,11 @@
-"""A writer of kmod's binary indexes (``modules.alias.bin`` and its kin), byte for byte as depmod up to v33.
+"""A writer of kmod's binary indexes (``modules.alias.bin`` and its kin), byte for byte as depmod does.
 
 With it the real libkmod can be asked about any set of patterns, without depmod and without modules.
 
-A file is big-endian throughout: magic, version, the root's offset word, then the nodes, children before their
-parent and the root last. A node is its prefix, its table of children and its values, each only if there is
-any; the top bits of the word that points to it say which.
+A file is big-endian throughout: magic, version, the root's offset word, then the nodes: up to v33 children
+before their parent and the root last, from v34 on the parent before its children. A node is its prefix, its
+table of children and its values, each only if there is any; the top bits of the word that points to it say
+which.
 """
 
 from __future__ import annotations
@@ -60,9 +61,16 @@ class Index:
             node = node.children.setdefault(edge, _Node(key))
 
     def to_bytes(self) -> bytes:
-        """The file."""
+        """The file as depmod up to v33 writes it."""
         nodes = bytearray(12)
         root = _write(self._root, nodes)
+        nodes[:12] = pack(">III", MAGIC, VERSION, root)
+        return bytes(nodes)
+
+    def to_bytes_parent_first(self) -> bytes:
+        """The file as depmod from v34 on writes it."""
+        nodes = bytearray(12)
+        root = _write_parent_first(self._root, nodes)
         nodes[:12] = pack(">III", MAGIC, VERSION, root)
         return bytes(nodes)
 
@@ -77,18 +85,37 @@ def _write(node: _Node, out: bytearray) -> int:
     """Append the children, then the node; returns the word that points to it."""
     words = {edge: _write(child, out) for edge, child in sorted(node.children.items())}
     word = len(out)
+    flags, own = _own_bytes(node, words)
+    out += own
+    return word | flags
+
+
+def _write_parent_first(node: _Node, out: bytearray) -> int:
+    """Append the node with words that are filled in once its children have been written."""
+    word = len(out)
+    unknown = dict.fromkeys(node.children, 0)
+    flags, own = _own_bytes(node, unknown)
+    out += own
+    words = {edge: _write_parent_first(child, out) for edge, child in sorted(node.children.items())}
+    out[word : word + len(own)] = _own_bytes(node, words)[1]
+    return word | flags
+
+
+def _own_bytes(node: _Node, words: dict[int, int]) -> tuple[int, bytes]:
+    """The flags of a node and what it consists of, given the words of its children."""
+    flags, out = 0, bytearray()
     if node.prefix:
-        word |= HAS_PREFIX
+        flags |= HAS_PREFIX
         out += node.prefix + b"\0"
     if words:
-        word |= HAS_CHILDREN
+        flags |= HAS_CHILDREN
         first, last = min(words), max(words)
         out += pack(">BB", first, last)
         for edge in range(first, last + 1):
             out += pack(">I", words.get(edge, 0))
     if node.values:
-        word |= HAS_VALUES
+        flags |= HAS_VALUES
         out += pack(">I", len(node.values))
         for priority, value in node.values:
             out += pack(">I", priority) + value + b"\0"
-    return word
+    return flags, bytes(out)

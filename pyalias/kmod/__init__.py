@@ -1,0 +1,1 @@
+"""What libkmod reads and answers: its files, its context, its configuration."""

@@ -1,0 +1,5 @@
+"""Kernels that are not installed: packages, archives, initramfs images, and module files themselves."""
+
+from pyalias.packages.texts import module_files, read_module_texts
+
+__all__ = ["module_files", "read_module_texts"]

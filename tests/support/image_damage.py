@@ -1,0 +1,111 @@
+"""An image to be damaged, which has some of everything, and the checksum, for damage to hide behind."""
+
+from __future__ import annotations
+
+from struct import pack_into, unpack_from
+from typing import TYPE_CHECKING
+
+import pyalias
+from support.module_tree import write_module_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LANES = 8
+STRIPE = 64
+CHECKSUM_AT = 24
+ODD = 0x9E3779B97F4A7C15
+MASK = (1 << 64) - 1
+
+# Patterns of every bus with fields (by both ids, by one, by class, with a residue), stars in stars, classes,
+# branches wide enough for a table, a bracket that is irregular, equal patterns, patterns that never match.
+ALIASES = [
+    (b"pci:v00008086d000010D3sv*sd*bc*sc*i*", "e1000e"),
+    (b"pci:v00008086d*sv*sd*bc02sc00i*", "intel"),
+    (b"pci:v*d000010D3sv*sd*bc*sc*i*", "by_device"),
+    (b"pci:v*d*sv*sd*bc02sc*i*", "net-class"),
+    (b"pci:v00008086d000010D3sv00008086sd0000A01Fbc*sc*i*", "e1000e"),
+    (b"pci:v0000808?d*", "residue"),
+    (b"vfio_pci:v00008086d000010D3sv*sd*bc*sc*i*", "vfio_variant"),
+    (b"usb:v046DpC52Bd*dc*dsc*dp*ic03isc*ip*in*", "usbhid"),
+    (b"usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*", "usbhid"),
+    (b"usb:v046DpC52Bd0[1-3]*dc*dsc*dp*ic*isc*ip*in*", "unifying"),
+    (b"hid:b0003g*v0000046Dp0000C52B", "hid_logitech"),
+    (b"acpi*:PNP0C14:*", "wmi"),
+    (b"of:N*T*Cfsl,imx6q", "imx"),
+    (b"of:N*T*Cfsl,imx6qC*", "imx"),
+    *[(b"table:%c*" % byte, f"m{byte}") for byte in range(ord("a"), ord("z"))],
+    (b"x*y*z[0-9]?", "stars"),
+    (b"x?*[!a]", "stars"),
+    (b"ax[la-[:b:][-b]", "irregular"),
+    (b"never[z-a]", "never"),
+    (b"same", "one"),
+    (b"same", "two"),
+]
+BUILTIN = [(b"b*", "core"), (b"b?x", "core"), (b"table:z", "tty")]
+KEYS = [
+    b"pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00",
+    b"pci:v00008087d00000001sv00000000sd00000000bc02sc00i00",
+    b"vfio_pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00",
+    b"usb:v046DpC52Bd0201dc00dsc00dp00ic03isc01ip02in00",
+    b"hid:b0003g0001v0000046Dp0000C52B",
+    b"acpi:PNP0C14:",
+    b"of:NxTyCfsl,imx6qCfsl,imx6",
+    b"table:q1",
+    b"xyyz01",
+    b"x-yzz9-",
+    b"axl",
+    b"ax[b",
+    b"same",
+    b"bax",
+    b"",
+    b"pci:v*",
+    b"x*y*z[0-9]?",
+    b"a]",
+    b"x" * 5000,
+]
+
+
+def small_image(directory: Path) -> bytes:
+    """The image of ``ALIASES`` and ``BUILTIN``."""
+    write_module_directory(directory, ALIASES, BUILTIN)
+    return pyalias.AliasIndex.from_modules(directory).to_bytes()
+
+
+def checksum(image: bytes | bytearray) -> int:
+    """``csrc/checksum.h``, once more."""
+    words = list(unpack_from(f"<{len(image) // 8}Q", image))
+    words[CHECKSUM_AT // 8] = 0
+    lanes = [(word ^ (i + 1)) * ODD & MASK for i, word in enumerate(words[:LANES])]
+    for at in range(LANES, len(words), LANES):
+        lanes = [(lane ^ word) * ODD & MASK for lane, word in zip(lanes, words[at : at + LANES], strict=True)]
+    total = len(image)
+    for lane in lanes:
+        total = (total ^ lane ^ lane >> 32) * ODD & MASK
+        total ^= total >> 29
+    return total
+
+
+def with_checksum(image: bytearray) -> bytes:
+    """The image with the checksum that its bytes ask for."""
+    pack_into("<Q", image, CHECKSUM_AT, checksum(image))
+    return bytes(image)
+
+
+def use_everything(image: bytes) -> Iterator[object]:
+    """Open an image and ask it all there is to ask; yields the answers, raises what opening raises."""
+    index = pyalias.AliasIndex.from_bytes(image)
+    yield index.counts
+    for key in KEYS:
+        for ask in (index.lookup, index.match):
+            try:
+                yield ask(key)
+            except pyalias.InvalidModaliasError as error:
+                yield error.errno
+    answers = index.lookup_many(KEYS)
+    yield list(answers), answers.invalid
+    yield answers.table
+    numbers = {name: [0x8086, 0x10D3, 2**32 - 1] for name in ("vendor", "device", "subvendor", "subdevice")}
+    yield list(index.lookup_ids(**numbers, class_code=[0x020000, 0, 0xFFFFFF]))
+    yield [index._image.line(line) for line in range(index.counts.aliases)]
