@@ -1,0 +1,374 @@
+"""Runs inside the emulated machine: pyalias on a real kernel, each answer checked against the kernel's own.
+
+Prints one line a check on the console, and a last line that the host's side waits for. It uses pyalias as a
+user does, by its command line and its library; what devices are on is read from sysfs by other means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import io
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from pyalias import AliasIndex, vfio
+from pyalias.cli import main
+
+DEVICES = Path("/sys/bus/pci/devices")
+BUSYBOX = "/bin/busybox"
+
+E1000E = "0000:01:00.0"
+VIRTIO_NET = "0000:02:00.0"
+NVME = "0000:03:00.0"
+NVME_VF = "0000:03:00.1"
+EDU = "0000:00:10.0"
+SHARED_EDU = "0000:00:11.0"
+SHARED_E1000 = "0000:00:11.1"
+BRIDGED_E1000 = "0000:04:01.0"
+BRIDGED_DISK = "0000:04:02.0"
+BRIDGE = "0000:00:12.0"
+ROOT_PORT = "0000:00:01.0"
+
+# <linux/vfio.h>
+VFIO_GROUP_GET_STATUS = 0x3B67
+VFIO_GROUP_SET_CONTAINER = 0x3B68
+VFIO_GROUP_GET_DEVICE_FD = 0x3B6A
+VFIO_SET_IOMMU = 0x3B66
+VFIO_DEVICE_GET_INFO = 0x3B6B
+VFIO_TYPE1_IOMMU = 1
+VIABLE = 1
+
+START = time.monotonic()
+results = {True: 0, False: 0}
+
+
+def say(text: str) -> None:
+    print(f"guest: {time.monotonic() - START:6.1f} s  {text}", flush=True)
+
+
+def check(name: str, found: object, expected: object) -> None:
+    """One result: equal or not."""
+    good = found == expected
+    results[good] += 1
+    say(f"ok      {name}" if good else f"FAILED  {name}: expected {expected!r}, found {found!r}")
+
+
+# ---- the kernel's own answers ----
+
+
+def addresses() -> list[str]:
+    return sorted(os.listdir(DEVICES))
+
+
+def driver(address: str) -> str | None:
+    try:
+        return os.path.basename(os.readlink(DEVICES / address / "driver"))
+    except FileNotFoundError:
+        return None
+
+
+def override(address: str) -> str:
+    return (DEVICES / address / "driver_override").read_text().strip()
+
+
+def group(address: str) -> int:
+    return int(os.path.basename(os.readlink(DEVICES / address / "iommu_group")))
+
+
+def modalias(address: str) -> str:
+    return (DEVICES / address / "modalias").read_text().strip()
+
+
+def state() -> dict[str, tuple[str | None, str]]:
+    return {address: (driver(address), override(address)) for address in addresses()}
+
+
+def modprobe(*arguments: str) -> list[str]:
+    done = subprocess.run(["/sbin/modprobe", *arguments], capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def until(condition, seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+# ---- pyalias, as a user runs it ----
+
+
+def pyalias(*arguments: str) -> tuple[int, str, str]:
+    """Exit code and output of a command, in this process: Python takes seconds to start here."""
+    output, errors = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        try:
+            code = main(arguments)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return code, output.getvalue(), errors.getvalue()
+
+
+def switch(*arguments: str) -> int:
+    code, _, errors = pyalias("vfio", *arguments)
+    for line in errors.splitlines():
+        say(f"        {line}")
+    return code
+
+
+def recorded() -> dict[str, str]:
+    code, output, _ = pyalias("vfio", "status", "--json")
+    return {entry["address"]: entry["state"] for entry in json.loads(output)}
+
+
+# ---- the checks ----
+
+
+def load_host_drivers() -> None:
+    for address in addresses():
+        modprobe("-q", "-b", modalias(address))
+    modprobe("virtio_net")
+    modprobe("virtio_blk")
+    until(lambda: driver(NVME) == "nvme")
+    for address in addresses():
+        say(f"        {address} {modalias(address)} group {group(address)} {driver(address)}")
+
+
+def compare_lookups() -> None:
+    """Every device and every prefix: ``pyalias lookup`` prints what ``modprobe -R`` prints."""
+    release = os.uname().release
+    AliasIndex.from_modules().save("/tmp/index")
+    for address in addresses():
+        for prefix in ("", "vfio_"):
+            name = prefix + modalias(address)
+            _, output, _ = pyalias("lookup", "--quiet", "--index", "/tmp/index", name)
+            check(f"lookup {address} {name.partition(':')[0]}: {output.split()}", output.split(), modprobe("-R", name))
+    code, output, _ = pyalias("lookup", "--kernel", release, modalias(E1000E))
+    check("lookup in the kernel's own directory", (code, output.split()), (0, ["e1000e"]))
+
+
+def switch_four_devices_and_back() -> None:
+    before = state()
+    devices = (E1000E, VIRTIO_NET, NVME, EDU)
+    check("host drivers", [driver(address) for address in devices], ["e1000e", "virtio-pci", "nvme", None])
+    for address in devices:
+        check(f"plan {address}", switch("plan", address), 0)
+        check(f"apply {address} without --write", (switch("apply", address), state()), (0, before))
+    for address in devices:
+        check(f"apply {address}", switch("apply", address, "--write"), 0)
+        check(f"{address} is on vfio-pci", (driver(address), override(address)), ("vfio-pci", "vfio-pci"))
+        check(f"{address} has a vfio-dev", len(os.listdir(DEVICES / address / "vfio-dev")), 1)
+        check(f"group {group(address)} is viable", viable(group(address)), True)
+    check("the others are as before", without(state(), devices), without(before, devices))
+    check("status", recorded(), dict.fromkeys(devices, "switched"))
+    check("apply again has nothing to do", switch("apply", EDU, "--write"), 0)
+    check("restore", switch("restore", "--all", "--write"), 0)
+    check("all is as before", state(), before)
+    check("no record is left", recorded(), {})
+
+
+def without(states: dict[str, object], devices: tuple[str, ...]) -> dict[str, object]:
+    return {address: found for address, found in states.items() if address not in devices}
+
+
+def viable(number: int) -> bool:
+    with open(f"/dev/vfio/{number}", "rb+", buffering=0) as file:
+        answer = fcntl.ioctl(file, VFIO_GROUP_GET_STATUS, struct.pack("II", 8, 0))
+    return bool(struct.unpack("II", answer)[1] & VIABLE)
+
+
+def refuse_a_blocked_group() -> None:
+    before = state()
+    for address in (SHARED_EDU, SHARED_E1000):
+        check(f"peer {address}", driver(address), {SHARED_EDU: None, SHARED_E1000: "e1000"}[address])
+    code, output, errors = pyalias("vfio", "apply", SHARED_EDU, "--write", "--force")
+    check("a blocked group is refused", (code, "which is on e1000" in errors), (1, True))
+    say(f"        {errors.strip()}")
+    check("nothing was changed", state(), before)
+    # The kernel agrees: bound all the same, the group cannot be used.
+    (DEVICES / SHARED_EDU / "driver_override").write_text("vfio-pci\n")
+    Path("/sys/bus/pci/drivers_probe").write_text(SHARED_EDU)
+    check("the kernel: bound, but not viable", (driver(SHARED_EDU), viable(group(SHARED_EDU))), ("vfio-pci", False))
+    (DEVICES / SHARED_EDU / "driver" / "unbind").write_text(SHARED_EDU)
+    (DEVICES / SHARED_EDU / "driver_override").write_text("\n")
+    check("the test has cleaned up", state(), before)
+    number = group(SHARED_EDU)
+    check("the whole group is switched", switch("apply", f"group:{number}", "--write"), 0)
+    check("both are on vfio-pci", {driver(SHARED_EDU), driver(SHARED_E1000)}, {"vfio-pci"})
+    check("the kernel: the group is viable", viable(number), True)
+    check("restore the group", switch("restore", f"group:{number}", "--write"), 0)
+    check("all is as before", state(), before)
+
+
+def leave_bridges_alone() -> None:
+    before = state()
+    for address in (ROOT_PORT, BRIDGE):
+        code, _, errors = pyalias("vfio", "apply", address, "--write", "--force")
+        check(f"bridge {address} is refused", (code, "is a bridge" in errors), (1, True))
+    number = group(BRIDGE)
+    members = sorted(os.listdir(f"/sys/kernel/iommu_groups/{number}/devices"))
+    check("the bridge shares its group", members, [BRIDGE, BRIDGED_E1000, BRIDGED_DISK])
+    check("a group with a bridge is switched", switch("apply", f"group:{number}", "--write"), 0)
+    check("but for the bridge", [driver(address) for address in members], [before[BRIDGE][0], "vfio-pci", "vfio-pci"])
+    check("the kernel: the group is viable", viable(number), True)
+    check("restore", switch("restore", "--all", "--write"), 0)
+    check("all is as before", state(), before)
+
+
+def see_what_is_in_use() -> None:
+    before = state()
+    interface = os.listdir(DEVICES / E1000E / "net")[0]
+    subprocess.run([BUSYBOX, "ip", "link", "set", interface, "up"], check=True)
+    code, _, errors = pyalias("vfio", "apply", E1000E, "--write")
+    up = Path(f"/sys/class/net/{interface}/operstate").read_text().strip()
+    check(f"a network interface ({up})", (code, f"{interface} is up" in errors), (1, True))
+    subprocess.run([BUSYBOX, "ip", "link", "set", interface, "down"], check=True)
+    check("one that is down", switch("plan", E1000E), 0)
+    subprocess.run([BUSYBOX, "mkswap", "/dev/nvme0n1"], check=True, capture_output=True)
+    subprocess.run([BUSYBOX, "swapon", "/dev/nvme0n1"], check=True)
+    code, _, errors = pyalias("vfio", "apply", NVME, "--write")
+    check("swap space on NVMe", (code, "nvme0n1 is swap space" in errors), (1, True))
+    subprocess.run([BUSYBOX, "swapoff", "/dev/nvme0n1"], check=True)
+    check("which is off again", switch("plan", NVME), 0)
+    check("nothing was changed", state(), before)
+
+
+def switch_virtual_functions() -> None:
+    before = state()
+    # Off before the functions are made: nvme must not take them, and only an override binds one.
+    (DEVICES / NVME / "sriov_drivers_autoprobe").write_text("0")
+    (DEVICES / NVME / "sriov_numvfs").write_text("2")
+    check("a virtual function on no driver", driver(NVME_VF), None)
+    check("its parent is in use", switch("plan", NVME), 1)
+    check("apply", switch("apply", NVME_VF, "--write"), 0)
+    check("it is on vfio-pci", driver(NVME_VF), "vfio-pci")
+    check("restore", switch("restore", NVME_VF, "--write"), 0)
+    check("as before", (driver(NVME_VF), override(NVME_VF)), (None, "(null)"))
+    (DEVICES / NVME / "sriov_numvfs").write_text("0")
+    (DEVICES / NVME / "sriov_drivers_autoprobe").write_text("1")
+    check("all is as before", state(), before)
+
+
+class Guest:
+    """A user of a device: opens it as a virtual machine does."""
+
+    def __init__(self, address: str) -> None:
+        self.group = open(f"/dev/vfio/{group(address)}", "rb+", buffering=0)
+        self.container = open("/dev/vfio/vfio", "rb+", buffering=0)
+        fcntl.ioctl(self.group, VFIO_GROUP_SET_CONTAINER, struct.pack("i", self.container.fileno()))
+        fcntl.ioctl(self.container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU)
+        name = ctypes.create_string_buffer(address.encode())
+        self.device = fcntl.ioctl(self.group, VFIO_GROUP_GET_DEVICE_FD, bytes(name))
+        # fcntl copies what it is given; the kernel only reads the name
+        self.device = self.device if isinstance(self.device, int) else _device_fd(self.group.fileno(), name)
+
+    def regions(self) -> int:
+        answer = fcntl.ioctl(self.device, VFIO_DEVICE_GET_INFO, struct.pack("IIII", 16, 0, 0, 0))
+        return struct.unpack("IIII", answer)[2]
+
+    def close(self) -> None:
+        os.close(self.device)
+        self.group.close()
+        self.container.close()
+
+
+def _device_fd(descriptor: int, name: ctypes.Array) -> int:
+    """The answer of this ioctl is its return value, which fcntl gives only for integers."""
+    library = ctypes.CDLL(None, use_errno=True)
+    found = library.ioctl(descriptor, ctypes.c_ulong(VFIO_GROUP_GET_DEVICE_FD), name)
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
+
+
+def keep_a_busy_device() -> None:
+    """A guest has the device open: the unbind blocks in the kernel, and nothing is lost by that."""
+    before = state()
+    check("apply", switch("apply", EDU, "--write"), 0)
+    guest = Guest(EDU)
+    check("a guest uses it", guest.regions() > 0, True)
+    code, _, errors = pyalias("vfio", "restore", EDU, "--write")
+    check("restore is refused while it does", (code, "has its VFIO group open" in errors), (1, True))
+    start = time.monotonic()
+    code, _, errors = pyalias("vfio", "restore", EDU, "--write", "--force", "--timeout", "15")
+    took = time.monotonic() - start
+    say(f"        after {took:.0f} s: {errors.strip()}")
+    check("with --force it times out, in time", (code, "no answer from the kernel" in errors, took < 60), (4, True, True))
+    check("the guest still has its device", guest.regions() > 0, True)
+    check("status", recorded(), {EDU: "waiting"})
+    check("a second restore is refused", switch("restore", EDU, "--write", "--force"), 4)
+    guest.close()
+    check("the guest lets go: rolled back", until(lambda: recorded() == {EDU: "switched"}), True)
+    check("to vfio-pci", (driver(EDU), override(EDU)), ("vfio-pci", "vfio-pci"))
+    check("restore", switch("restore", EDU, "--write"), 0)
+    check("all is as before", state(), before)
+
+
+def undo_an_apply_that_is_killed() -> None:
+    """SIGKILL in the middle: the helper process puts the device back."""
+    before = state()
+    found = vfio.plan(E1000E)
+    child = os.fork()
+    if not child:
+        vfio.apply(found, write=True)
+        time.sleep(600)
+    check("it began", until(lambda: override(E1000E) == "vfio-pci"), True)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    back = until(lambda: state() == before)
+    planned = driver(E1000E) == override(E1000E) == "vfio-pci"
+    check("killed: as before, or as planned", back or planned, True)
+    say(f"        it is {'as before' if back else 'as planned'}; the record says {recorded()}")
+    check("restore", switch("restore", "--all", "--write"), 0)
+    check("all is as before", state(), before)
+
+
+def undo_what_the_kernel_refuses() -> None:
+    """pci-stub takes the device, but is no VFIO driver: found by looking, and undone."""
+    before = state()
+    code, _, errors = pyalias("vfio", "apply", E1000E, "--driver", "pci-stub", "--write")
+    check("a driver that is none for VFIO", (code, "no vfio-dev" in errors), (3, True))
+    code, _, errors = pyalias("vfio", "apply", E1000E, "--driver", "mlx5_vfio_pci", "--write")
+    check("a module that the kernel lacks", (code, "does this kernel have the module" in errors), (3, True))
+    check("all is as before", state(), before)
+
+
+CHECKS = (
+    compare_lookups,
+    switch_four_devices_and_back,
+    refuse_a_blocked_group,
+    leave_bridges_alone,
+    see_what_is_in_use,
+    switch_virtual_functions,
+    undo_what_the_kernel_refuses,
+    undo_an_apply_that_is_killed,
+    keep_a_busy_device,
+)
+
+
+def run() -> None:
+    say(f"kernel {os.uname().release}, Python {sys.version.split()[0]}")
+    load_host_drivers()
+    for part in CHECKS:
+        say(f"part    {part.__name__}")
+        try:
+            part()
+        except Exception:
+            results[False] += 1
+            say(f"FAILED  {part.__name__}: {traceback.format_exc()}")
+    say(f"end     {results[True]} passed, {results[False]} failed, {len(CHECKS)} parts")
+
+
+if __name__ == "__main__":
+    run()
