@@ -20,6 +20,11 @@ pya_buffer *pya_buffer_new(size_t size)
     return buffer;
 }
 
+pya_buffer *pya_buffer_resize(pya_buffer *buffer, size_t size)
+{
+    return realloc(buffer, sizeof *buffer + size);
+}
+
 uint8_t *pya_buffer_bytes(pya_buffer *buffer)
 {
     return (uint8_t *)buffer->bytes;

@@ -2,8 +2,7 @@
  * Whole columns: rows in, ids out.
  */
 #include "error.h"
-#include "lookup.h"
-#include "rows.h"
+#include "pci_column.h"
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
@@ -97,86 +96,118 @@ static bool read_block(const pya_column *column, uint64_t index, unsigned count,
     return true;
 }
 
+/* Where reading must end: behind the last byte of the rows. NULL where there is no one end. */
+static const uint8_t *end_of_rows(const pya_column *column)
+{
+    uint64_t end = column->first + column->rows;
+
+    switch (column->rows_layout) {
+    case PYA_ROWS_SEPARATED:
+        return column->data + column->data_size;
+    case PYA_ROWS_OFFSETS32:
+        return column->data + ((const int32_t *)column->offsets)[end];
+    case PYA_ROWS_OFFSETS64:
+        return column->data + ((const int64_t *)column->offsets)[end];
+    default:
+        return NULL;
+    }
+}
+
+/* Whether the next rows of a text have pci's length, all of a block. */
+static bool text_is_strided(const pya_column *column, uint64_t at)
+{
+    const size_t stride = PCI_LENGTH + 1;
+
+    if (column->data_size - at < PCI_BLOCK * stride)
+        return false;
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        if (column->data[at + i * stride + PCI_LENGTH] != column->separator)
+            return false;
+    return true;
+}
+
+/* Null rows may hold anything, so that they have no part in this. */
+static bool offsets_are_strided(const pya_column *column, uint64_t index)
+{
+    bool same = column->validity == NULL;
+
+    if (column->rows_layout == PYA_ROWS_OFFSETS32) {
+        const int32_t *offsets = (const int32_t *)column->offsets + index;
+        same = same && offsets[0] >= 0 && offsets[0] <= INT32_MAX - PCI_BLOCK * PCI_LENGTH;
+        for (int32_t i = 1; i <= PCI_BLOCK && same; i++)
+            same = offsets[i] == offsets[0] + i * PCI_LENGTH;
+    } else {
+        const int64_t *offsets = (const int64_t *)column->offsets + index;
+        same = same && offsets[0] >= 0 && offsets[0] <= INT64_MAX - PCI_BLOCK * PCI_LENGTH;
+        for (int64_t i = 1; i <= PCI_BLOCK && same; i++)
+            same = offsets[i] == offsets[0] + i * PCI_LENGTH;
+    }
+    return same;
+}
+
+/* Rows of pci's length that follow each other, as many as there are in whole blocks: how many it
+ * answered, -1 when out of memory. Moves *at. */
+static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, const pya_column *column,
+                         uint64_t done, uint64_t *at, uint32_t *ids)
+{
+    uint64_t left = column->rows - done, index = column->first + done;
+    const uint8_t *readable = end_of_rows(column), *first;
+    int64_t answered;
+
+    if (left < PCI_BLOCK || column->rows_layout == PYA_ROWS_VIEWS)
+        return 0;
+    if (column->rows_layout == PYA_ROWS_SEPARATED) {
+        if (!text_is_strided(column, *at))
+            return 0;
+        answered = match_strided(image, scratch, column->data + *at, PCI_LENGTH + 1, (int)column->separator,
+                                 left, readable, ids);
+        *at += answered > 0 ? (uint64_t)answered * (PCI_LENGTH + 1) : 0;
+        return answered;
+    }
+    if (!offsets_are_strided(column, index))
+        return 0;
+    first = column->data + (column->rows_layout == PYA_ROWS_OFFSETS32
+                                ? ((const int32_t *)column->offsets)[index]
+                                : ((const int64_t *)column->offsets)[index]);
+    return first > readable ? 0
+                            : match_strided(image, scratch, first, PCI_LENGTH, -1, PCI_BLOCK, readable, ids);
+}
+
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                      pya_error *error)
 {
-    struct row rows[ROWS_BLOCK];
-    uint64_t at = 0;
+    struct row rows[MIXED_BLOCK];
+    uint64_t at = 0, done = 0;
 
-    for (uint64_t done = 0; done < column->rows; done += ROWS_BLOCK) {
-        unsigned count = column->rows - done < ROWS_BLOCK ? (unsigned)(column->rows - done) : ROWS_BLOCK;
+    while (done < column->rows) {
+        unsigned count = column->rows - done < MIXED_BLOCK ? (unsigned)(column->rows - done) : MIXED_BLOCK;
+        int64_t run = match_run(image, scratch, column, done, &at, ids + done);
+        if (run < 0)
+            return no_memory(done, error);
+        if (run > 0) {
+            done += (uint64_t)run;
+            continue;
+        }
         if (!read_block(column, column->first + done, count, &at, rows))
             return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
                         (unsigned long long)done);
-        if (!match_rows(image, scratch, rows, count, ids + done))
+        if (!match_mixed(image, scratch, rows, count, end_of_rows(column), ids + done))
             return no_memory(done, error);
+        done += count;
     }
     return PYA_OK;
 }
-
-/* ---- PCI ids ---------------------------------------------------------------------------------- */
 
 int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
                       const uint32_t *device, const uint32_t *subvendor, const uint32_t *subdevice,
                       const uint32_t *class_code, uint64_t rows, uint32_t *ids, pya_error *error)
 {
-    const struct bus *pci = &buses[BUS_PCI];
+    struct pci_numbers numbers = {vendor, device, subvendor, subdevice, class_code};
 
-    for (uint64_t i = 0; i < rows; i++) {
-        struct fields fields = {BUS_PCI, {vendor[i], device[i], subvendor[i], subdevice[i], class_code[i]}};
-        int code;
-        if (class_code[i] > 0xFFFFFF)
-            return fail(error, PYA_ECOLUMN, i, "class %08X of row %llu has more than 24 bits", class_code[i],
-                        (unsigned long long)i);
-        print_fields(&fields, scratch->pci_text);
-        code = find_parsed_answer(image, scratch, &fields, scratch->pci_text, pci->key_length, &ids[i]);
-        if (!settle_code(scratch, code, &ids[i]))
-            return no_memory(i, error);
-    }
-    return PYA_OK;
+    return match_numbers(image, scratch, &numbers, rows, ids, error);
 }
 
-/* ---- ids afterwards --------------------------------------------------------------------------- */
-
-uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator)
-{
-    uint64_t rows = 0;
-
-    for (size_t i = 0; i < size; i++)
-        rows += text[i] == (uint8_t)separator;
-    return rows + (size > 0 && text[size - 1] != (uint8_t)separator);
-}
-
-pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows)
-{
-    pya_unsettled count = {0, 0, 0};
-    uint64_t marked = 0;
-
-    for (uint64_t i = 0; i < rows; i++) {
-        marked += ids[i] >> 31;
-        count.invalid += ids[i] == PYA_ID_INVALID;
-        count.nulls += ids[i] == PYA_ID_NULL;
-    }
-    count.combinations = marked - count.invalid - count.nulls;
-    return count;
-}
-
-void pya_ids_settle(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids, uint64_t *invalid,
-                    uint8_t *validity)
-{
-    for (uint64_t i = 0; i < rows; i++) {
-        uint32_t id = ids[i];
-        if (!(id & PYA_ID_COMBINATION))
-            continue;
-        ids[i] = 0;
-        if (id == PYA_ID_INVALID)
-            *invalid++ = i;
-        else if (id == PYA_ID_NULL)
-            validity[i / 8] &= (uint8_t)~(1u << i % 8);
-        else
-            ids[i] = combination_ids[id & ~PYA_ID_COMBINATION];
-    }
-}
+/* ---- dictionaries ----------------------------------------------------------------------------- */
 
 static bool index_at(const void *indices, int size, uint64_t at, uint64_t *index)
 {

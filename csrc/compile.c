@@ -10,6 +10,7 @@
 #include "checksum.h"
 #include "compile_fields.h"
 #include "compile_patterns.h"
+#include "compile_pci.h"
 #include "error.h"
 #include "format.h"
 #include "glob.h"
@@ -34,6 +35,7 @@ struct compilation {
     uint32_t value_count;
     struct trie trie;
     struct interner classes, answers;
+    struct field_table *pci_tables[PCI_BUSES]; /* one a source, kept until all sources are known */
     struct bytes_vector sections[SECTION_COUNT];
 };
 
@@ -224,6 +226,11 @@ static int tokenise_source(struct compilation *c, uint32_t low, uint32_t high, u
     return PYA_OK;
 }
 
+static size_t field_table_place(uint32_t source, uint32_t bus)
+{
+    return (size_t)(source * BUS_COUNT + bus) * FIELD_TABLE_WORDS * 4;
+}
+
 /* The field tables of one source: of `distinct` strings and the irregular patterns from one on. */
 static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t distinct, size_t irregular)
 {
@@ -239,9 +246,32 @@ static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t 
             uint32_t line = load_u32(c->sections[SECTION_VALUE_LINES].data + (load_u32(last_line) - 1) * 4);
             field_table_add_text(&table, c->lines[line]->normal, c->lines[line]->normal_length, value);
         }
-        if (!field_table_write(&table, &c->sections[SECTION_FIELDS],
-                               (size_t)(source * BUS_COUNT + b) * FIELD_TABLE_WORDS * 4))
+        if (b < PCI_BUSES)
+            c->pci_tables[b][source] = table;
+        else if (!field_table_write(&table, &c->sections[SECTION_FIELDS], field_table_place(source, b)))
             return false;
+    }
+    return true;
+}
+
+/* A pci bus as one table of all sources, or where it does not fit that, as field tables. */
+static bool build_pci_tables(struct compilation *c)
+{
+    bytes_extend(&c->sections[SECTION_PCI], (size_t)PCI_BUSES * PCI_TABLE_WORDS * 4);
+    for (uint32_t b = 0; b < PCI_BUSES; b++) {
+        struct pci_input input = {
+            c->pci_tables[b], c->builder->source_count,     c->builder->line_count,
+            c->lines,         &c->sections[SECTION_VALUES], &c->sections[SECTION_VALUE_LINES]};
+        enum pci_result result =
+            pci_table_write(&input, &c->answers, &c->sections[SECTION_PCI], (size_t)b * PCI_TABLE_WORDS * 4);
+        if (result == PCI_NO_MEMORY)
+            return false;
+        for (uint32_t s = 0; s < c->builder->source_count; s++) {
+            c->pci_tables[b][s].to_trie |= result == PCI_WRITTEN;
+            if (!field_table_write(&c->pci_tables[b][s], &c->sections[SECTION_FIELDS],
+                                   field_table_place(s, b)))
+                return false;
+        }
     }
     return true;
 }
@@ -348,7 +378,7 @@ static int build_sources(struct compilation *c)
             return code;
         put_source(c, &builder->sources[s], root, high);
     }
-    return PYA_OK;
+    return build_pci_tables(c) ? PYA_OK : PYA_ENOMEM;
 }
 
 static uint32_t longest_module(const struct interner *modules)
@@ -420,6 +450,11 @@ static void free_compilation(struct compilation *c)
     free(c->lines);
     free(c->tokens);
     free(c->strings);
+    for (unsigned b = 0; b < PCI_BUSES; b++) {
+        for (uint32_t s = 0; c->pci_tables[b] != NULL && s < c->builder->source_count; s++)
+            field_table_free(&c->pci_tables[b][s]);
+        free(c->pci_tables[b]);
+    }
     trie_free(&c->trie);
     intern_free(&c->classes);
     intern_free(&c->answers);
@@ -440,6 +475,11 @@ static bool make_room(struct compilation *c)
     c->tokens = malloc(tokens * sizeof *c->tokens);
     c->trie.tail_of_value = malloc(lines * sizeof *c->trie.tail_of_value);
     c->trie.classes = &c->classes;
+    for (unsigned b = 0; b < PCI_BUSES; b++) {
+        c->pci_tables[b] = calloc((size_t)builder->source_count + 1, sizeof *c->pci_tables[b]);
+        if (c->pci_tables[b] == NULL)
+            return false;
+    }
     if (c->trie.tail_of_value != NULL)
         memset(c->trie.tail_of_value, 0xFF, lines * sizeof *c->trie.tail_of_value);
     /* Answer 0 is the empty one. */

@@ -438,12 +438,13 @@ static bool write_parts(const struct field_table *table, struct bytes_vector *ou
     return done && !out->failed;
 }
 
-static void free_field_table(struct field_table *table)
+void field_table_free(struct field_table *table)
 {
     intern_free(&table->signatures);
     intern_free(&table->rules);
     bytes_free(&table->rule_values);
     bytes_free(&table->residue);
+    *table = (struct field_table){0};
 }
 
 bool field_table_write(struct field_table *table, struct bytes_vector *out, size_t place)
@@ -463,6 +464,6 @@ bool field_table_write(struct field_table *table, struct bytes_vector *out, size
     }
     for (unsigned i = 0; i < FIELD_TABLE_WORDS && done; i++)
         store_u32(out->data + place + (size_t)i * 4, header[i]);
-    free_field_table(table);
+    field_table_free(table);
     return done;
 }

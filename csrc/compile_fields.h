@@ -25,6 +25,8 @@ void field_table_add(struct field_table *table, const struct token_string *strin
 /* The same for a pattern that only text comparison can match. */
 void field_table_add_text(struct field_table *table, const uint8_t *pattern, size_t length, uint32_t value);
 
+void field_table_free(struct field_table *table);
+
 /* Appends what the table points to, writes the FIELD_TABLE at byte `place`, frees; false when out
  * of memory. */
 bool field_table_write(struct field_table *table, struct bytes_vector *out, size_t place);

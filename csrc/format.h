@@ -40,6 +40,7 @@
  *   TAILS      TAIL programs (below)
  *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
  *   FIELDS     FIELD_TABLEs, one for each source and bus, then what they point to (below)
+ *   PCI        PCI_TABLEs, one for pci and one for vfio_pci, then what they point to (below)
  *
  * THE TRIE holds patterns as tokens: a byte, "any byte" (?), "a byte of a class" ([...]), "any
  * bytes" (*). Runs of ? and * are reordered to ?...?* first; equal token strings share a value.
@@ -81,13 +82,35 @@
  *   RESIDUE      value u32: patterns that can match such keys but are no row of fields; as text
  *
  * A free GATE has no value and no signatures, a free RULE no value.
+ *
+ * THE PCI TABLES hold all sources' patterns of a bus with the answers worked out, so that a column of
+ * ids that fit 16 bits is answered by three small looks: vendor and device to a row, row and class to
+ * a cell, and where sub-ids matter, node and sub-ids to another row. docs/performance.md draws it.
+ * A bus that has such a table needs no FIELD_TABLEs (they are FIELDS_TRIE): the other keys are few.
+ *
+ *   PCI_TABLE  the words of enum pci_word; PCI_AT_... count bytes of the section
+ *   key        vendor << 16 | device; h = key * multiplier; h ^= h >> 16
+ *   displacement u16, one a bucket: the low bucket_bits of h
+ *   slot       u32, 1 << slot_bits of them, at (h's top slot_bits) ^ displacement:
+ *              row << (32 - slot_bits) | the low 32 - slot_bits bits of h, which tell the key.
+ *              A free slot tells some key that no pattern names, and the row which that has anyway.
+ *   vendor     u32 vendor << 16 | row, at (vendor * multiplier) >> 27: the row of an unknown device;
+ *              row 0 where the vendor is another. A device in PCI_RARE may have any vendor: ask the
+ *              generic matcher.
+ *   class tables u8[256] each, at CLASS_...: with pair = BASE[bc] + SUB[sc] the class id is
+ *              IDS[START[pair] + (INTERFACE[i] & MASK[pair])]; sums modulo 256
+ *   cell       u16, PCI_CLASSES to a row: an answer, or PCI_NODE | node, or PCI_ASK
+ *   node       {mask u32, row u32}: sub-ids are subvendor << 16 | subdevice; row: where none is known.
+ *              Found or not, a row's cell for the same class comes next; at most PCI_STEPS times.
+ *   entry      u64: sub-ids & mask | node << 32 | row << 48, by h = (sub + node * multiplier) *
+ *              0x9E3779B1; h ^= h >> 16, and displacements as above; node is 0xFFFF in a free one
  */
 #ifndef PYALIAS_FORMAT_H
 #define PYALIAS_FORMAT_H
 
 #define IMAGE_MAGIC "pyalias\x1a"
 /* major << 16 | minor; a reader takes its own major and any minor up to its own */
-#define IMAGE_VERSION 0x00020000u
+#define IMAGE_VERSION 0x00010000u
 
 enum {
     HEADER_MAGIC = 0,
@@ -120,6 +143,7 @@ enum section {
     SECTION_TAILS,
     SECTION_NODES,
     SECTION_FIELDS,
+    SECTION_PCI,
     SECTION_COUNT
 };
 
@@ -168,6 +192,45 @@ enum {
     RULE_WORDS = 2 + FIELD_WORDS,
     MOST_SIGNATURES = 64,
     MOST_RESIDUE = 16
+};
+
+/* ---- the pci tables ---- */
+
+enum { PCI_BUSES = 2, PCI_VENDORS = 32, PCI_RARE_DEVICES = 4, PCI_STEPS = 3 };
+enum { PCI_NODE = 0x8000, PCI_ASK = 0xFFFF };
+enum {
+    CLASS_BASE = 0,
+    CLASS_SUB = 256,
+    CLASS_INTERFACE = 512,
+    CLASS_START = 768,
+    CLASS_MASK = 1024,
+    CLASS_IDS = 1280,
+    CLASS_TABLES_SIZE = 1536
+};
+#define PCI_NODE_FACTOR 0x9E3779B1u
+
+enum pci_word {
+    PCI_PRESENT, /* 0: no table, ask the generic matcher */
+    PCI_MULTIPLIER,
+    PCI_SLOT_BITS,
+    PCI_BUCKET_BITS,
+    PCI_ROWS,
+    PCI_CLASSES,
+    PCI_NODES,
+    PCI_SUB_MULTIPLIER,
+    PCI_SUB_SLOT_BITS,
+    PCI_SUB_BUCKET_BITS,
+    PCI_VENDOR_MULTIPLIER,
+    PCI_AT_DISPLACEMENTS,
+    PCI_AT_SLOTS,
+    PCI_AT_CELLS,
+    PCI_AT_NODES,
+    PCI_AT_SUB_DISPLACEMENTS,
+    PCI_AT_SUB_ENTRIES,
+    PCI_AT_CLASS_TABLES,
+    PCI_RARE,
+    PCI_VENDOR_ROWS = PCI_RARE + PCI_RARE_DEVICES,
+    PCI_TABLE_WORDS = PCI_VENDOR_ROWS + PCI_VENDORS
 };
 
 /* kmod's PATH_MAX: alias_normalize keeps PATH_MAX - 1 bytes and drops the rest without a word. */

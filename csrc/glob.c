@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "pyalias.h"
+
 /* A reader of the inside of a bracket expression; past the end it reads 0, as C strings do. */
 struct reader {
     const uint8_t *pattern;
@@ -307,4 +309,9 @@ bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size
         p = star;
         t = restart;
     }
+}
+
+int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size)
+{
+    return glob_match((const uint8_t *)pattern, length, (const uint8_t *)text, size);
 }

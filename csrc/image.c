@@ -25,6 +25,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_TAILS] = 1,
     [SECTION_NODES] = 4,
     [SECTION_FIELDS] = 4,
+    [SECTION_PCI] = 1,
 };
 
 static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
@@ -88,6 +89,8 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
     code = place_sections(*image, bytes, size, error);
     if (code == PYA_OK)
         code = check_sections(*image, error);
+    if (code == PYA_OK)
+        code = open_pci_tables(*image, error);
     if (code != PYA_OK) {
         pya_image_free(*image);
         *image = NULL;

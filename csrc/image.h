@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "format.h"
+#include "pci_table.h"
 #include "pyalias.h"
 
 struct pya_image {
@@ -16,6 +17,7 @@ struct pya_image {
     uint32_t size[SECTION_COUNT];  /* bytes */
     uint32_t count[SECTION_COUNT]; /* entries, of the sections that are tables */
     uint32_t star_count, wild_count, longest_module;
+    struct pci_table pci[PCI_BUSES];
 };
 
 static inline const uint8_t *entry(const pya_image *image, enum section section, uint32_t size,
@@ -78,5 +80,8 @@ static inline uint32_t tail_of_value(const pya_image *image, uint32_t value)
 
 /* check.c: PYA_OK if every number in the sections is one that may be followed. */
 int check_sections(const pya_image *image, pya_error *error);
+
+/* check_pci.c: the same for the pci tables, which it opens on the way. */
+int open_pci_tables(pya_image *image, pya_error *error);
 
 #endif

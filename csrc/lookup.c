@@ -65,6 +65,8 @@ static int find_fields_answer(const pya_image *image, struct pya_scratch *scratc
                               const struct fields *fields, const uint8_t *key, size_t length,
                               uint32_t *answer)
 {
+    if (fields->bus < PCI_BUSES && pci_answer(&image->pci[fields->bus], fields->words, answer))
+        return PYA_OK;
     *answer = 0;
     for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
         if (!search_fields(image, scratch, s, fields, key, length)) {

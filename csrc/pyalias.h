@@ -34,8 +34,8 @@
 #define PYA_ECOLUMN (-7)  /* a column whose offsets or lengths contradict each other */
 #define PYA_SEVERAL (-8)  /* pya_lookup: no stored answer; the lines are in the scratch */
 
-/* In the ids of a batch, until pya_ids_settle: a row that libkmod refuses; a null row; and, with
- * this bit, the number of a combination of lines (pya_combination_lines). */
+/* In the ids of a batch, until pya_ids_number and pya_ids_settle: a row that libkmod refuses; a null row;
+ * and, with this bit, the number of a combination of lines (pya_combination_lines). */
 #define PYA_ID_INVALID 0xFFFFFFFF
 #define PYA_ID_NULL 0xFFFFFFFE
 #define PYA_ID_COMBINATION 0x80000000
@@ -52,9 +52,12 @@
 #define PYA_ROWS_OFFSETS64 2 /* Arrow large_utf8 / large_binary */
 #define PYA_ROWS_VIEWS 3     /* Arrow utf8_view / binary_view */
 
+#define PYA_TEXT_ROWS 65536 /* the most rows that pya_match_text takes at once */
+
 typedef struct pya_image pya_image;
 typedef struct pya_scratch pya_scratch;
 typedef struct pya_builder pya_builder;
+typedef struct pya_answers pya_answers;
 typedef struct pya_buffer pya_buffer;
 
 typedef struct pya_error {
@@ -137,8 +140,14 @@ uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *mod
 
 /* ---- match ------------------------------------------------------------------------------------ */
 
-/* Working memory for lookups in one image, some 9 bytes a pattern. NULL when out of memory. */
-pya_scratch *pya_scratch_new(const pya_image *image);
+/* How columns of pci rows can be matched on this CPU: variants from 0, the portable one, to the
+ * fastest. All give the same ids. */
+unsigned pya_variant_count(void);
+const char *pya_variant_name(unsigned variant);
+
+/* Working memory for lookups in one image, some 9 bytes a pattern, and the variant that they use.
+ * NULL when out of memory, or when there is no such variant. */
+pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant);
 void pya_scratch_free(pya_scratch *scratch);
 
 /* One lookup: an answer id (0: nothing), or PYA_SEVERAL (see pya_scratch_lines), or a refusal. */
@@ -161,6 +170,17 @@ void pya_combinations_clear(pya_scratch *scratch);
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                      pya_error *error);
 
+/* How far pya_match_text came. */
+typedef struct pya_matched {
+    uint64_t rows, bytes;
+} pya_matched;
+
+/* The same from a text whose rows nobody has counted. It stops before a block of rows that may not
+ * fit into `room` ids: call again with the rest of the text and more room. PYA_TEXT_ROWS ids are room
+ * enough for one block. */
+int pya_match_text(const pya_image *image, pya_scratch *scratch, const uint8_t *text, size_t size,
+                   int separator, uint32_t *ids, uint64_t room, pya_matched *matched, pya_error *error);
+
 /* The same from PCI ids: five columns of rows numbers; the class as 24 bits. */
 int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
                       const uint32_t *device, const uint32_t *subvendor, const uint32_t *subdevice,
@@ -170,10 +190,29 @@ int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32
 uint32_t pya_combination_count(const pya_scratch *scratch);
 uint32_t pya_combination_lines(const pya_scratch *scratch, uint32_t number, const uint32_t **lines);
 
+/* ---- answers ---------------------------------------------------------------------------------- */
+
+/* Numbers for the answers that lines make: a stored answer's id where the image has it, otherwise the
+ * next free one, in order of first appearance. One thread at a time. NULL when out of memory. */
+pya_answers *pya_answers_new(const pya_image *image);
+void pya_answers_free(pya_answers *answers);
+uint32_t pya_answers_count(const pya_answers *answers);
+/* The id of the answer of some lines, or PYA_ENOMEM. */
+int64_t pya_answers_number(pya_answers *answers, const uint32_t *lines, uint32_t count);
+/* As pya_image_answer, of every id below pya_answers_count. */
+uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room);
+
+/* fnmatch(pattern, text, 0) == 0 in the C locale: 1 or 0. What libkmod asks of the lines of
+ * modprobe.d, whose patterns stand in no index. O(length x size) at worst. */
+int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size);
+
 /* ---- columns ---------------------------------------------------------------------------------- */
 
 /* Rows of a separated text: a separator at the very end starts no row. */
 uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator);
+
+/* Where the row that a byte belongs to ends, behind its separator: a place to cut a text at. */
+size_t pya_row_end(const uint8_t *text, size_t size, size_t at, int separator);
 
 /* How many ids of a batch are no answer ids yet. */
 typedef struct pya_unsettled {
@@ -181,10 +220,12 @@ typedef struct pya_unsettled {
 } pya_unsettled;
 pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
 
-/* Makes answer ids of them: combination_ids[number]; 0 for refused rows, whose numbers go to
- * invalid; 0 for null rows, whose bits in validity (all set before) are cleared. */
-void pya_ids_settle(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids, uint64_t *invalid,
-                    uint8_t *validity);
+/* Makes answer ids of combinations: combination_ids[number]. */
+void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids);
+
+/* Makes 0 of refused rows, whose numbers go to invalid, and of null rows, whose bits in validity (all
+ * set before) are cleared. */
+void pya_ids_settle(uint32_t *ids, uint64_t rows, uint64_t *invalid, uint8_t *validity);
 
 /* ids[i] = values[indices[i]] for a dictionary column; indices of 1, 2, 4 or 8 bytes; null rows
  * give PYA_ID_NULL. PYA_ECOLUMN when an index is outside the value_count values. */
@@ -277,6 +318,9 @@ int pya_bin_walk_next(pya_bin_walk *walk, pya_text *key, pya_bin_value *value, p
 /* Zeroed bytes with a count of users, which starts at one. NULL when out of memory. */
 pya_buffer *pya_buffer_new(size_t size);
 uint8_t *pya_buffer_bytes(pya_buffer *buffer);
+/* Another size for a buffer that has one user; what is new is not zeroed. NULL, and the buffer as it
+ * was, when out of memory. */
+pya_buffer *pya_buffer_resize(pya_buffer *buffer, size_t size);
 pya_buffer *pya_buffer_use(pya_buffer *buffer); /* one user more; NULL stays NULL */
 void pya_buffer_free(pya_buffer *buffer);       /* one user less */
 

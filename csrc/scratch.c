@@ -2,14 +2,17 @@
 
 #include <stdlib.h>
 
-pya_scratch *pya_scratch_new(const pya_image *image)
+#include "cpu.h"
+
+pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant)
 {
-    pya_scratch *scratch = calloc(1, sizeof *scratch);
+    pya_scratch *scratch = cpu_variant(variant) == NULL ? NULL : calloc(1, sizeof *scratch);
     size_t values = image->count[SECTION_VALUES];
 
     if (scratch == NULL)
         return NULL;
     repeats_start(&scratch->repeats);
+    scratch->variant = cpu_variant(variant);
     scratch->marks = calloc(values + image->star_count + 1, sizeof *scratch->marks);
     /* Field tables may name a value once a gate, a signature and a residue. */
     scratch->values =

@@ -10,6 +10,7 @@
 #include "image.h"
 #include "intern.h"
 #include "normalise.h"
+#include "pci_engine.h"
 #include "repeats.h"
 
 /* A REF to go on from, and the place in the key. */
@@ -32,6 +33,7 @@ struct pya_scratch {
     uint8_t key[KEY_ROOM];
     uint8_t pattern[NAME_ROOM]; /* one that is matched as text */
     uint8_t pci_text[64];
+    const struct pci_variant *variant;
 };
 
 /* Adds a line to the answer; false when out of memory. */

@@ -1,5 +1,7 @@
 """Which kernel module claims which device: modules.alias, compiled, with libkmod's exact answers."""
 
+from typing import TYPE_CHECKING, Any
+
 from pyalias.aliases import Alias
 from pyalias.answers import Answers
 from pyalias.errors import (
@@ -17,6 +19,9 @@ from pyalias.errors import (
 )
 from pyalias.index import AliasIndex
 
+if TYPE_CHECKING:
+    from pyalias.kmod import Kmod
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -29,9 +34,19 @@ __all__ = [
     "ImageError",
     "InvalidModaliasError",
     "InventoryError",
+    "Kmod",
     "LimitError",
     "MissingLibraryError",
     "PackageError",
     "PyaliasError",
     "SwitchError",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the larger parts when they are first asked for: a lookup in an index needs none of them."""
+    if name == "Kmod":
+        from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
+
+        return Kmod
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

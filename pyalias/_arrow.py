@@ -15,7 +15,8 @@ from pyalias import _binding
 from pyalias.errors import ColumnError
 
 if TYPE_CHECKING:
-    from pyalias._binding import Batch, SharedBuffer
+    from pyalias._batch import Batch
+    from pyalias._binding import SharedBuffer
     from pyalias.answers import Names
 
 _LAYOUTS = {
@@ -94,7 +95,7 @@ def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
         raise ColumnError(f"dictionary indices of Arrow type {kind!r}: expected an integer type")
     values = batch.match(_binding.arrow_column(array.dictionary, layout))
     indices, validity = _binding.arrow_indices(array)
-    return _binding.gather(values, indices, _INDEX_SIZES[kind], array.offset, array.length, validity)
+    return batch.gather(values, indices, _INDEX_SIZES[kind], array.offset, array.length, validity)
 
 
 # Every batch of an index exports the same table until a new answer turns up.

@@ -8,11 +8,20 @@ may look up at once.
 from __future__ import annotations
 
 import errno
+import os
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pyalias._native import ffi, lib
-from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
+from pyalias.errors import (
+    AliasFileError,
+    ColumnError,
+    ImageError,
+    InvalidModaliasError,
+    LimitError,
+    PyaliasError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +36,12 @@ ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
 
 # Bound once: attribute access on cffi's lib costs as much as a short lookup.
 _lookup = lib.pya_lookup
+_glob_match = lib.pya_glob_match
 _SEVERAL: Final[int] = lib.PYA_SEVERAL
+
+# Rows of a list are matched in parts that stay in the cache.
+_LIST_ROWS = 4096
+_LIST_BYTES = 64 * _LIST_ROWS
 
 
 class Counts(NamedTuple):
@@ -90,7 +104,12 @@ def _refusal(code: int, key: bytes) -> InvalidModaliasError:
     )
 
 
-def compile_image(sources: Sequence[Source]) -> memoryview:
+def glob_matches(pattern: bytes, text: bytes) -> bool:
+    """Whether ``fnmatch(pattern, text, 0)`` in the C locale; O(pattern x text) at worst."""
+    return bool(_glob_match(pattern, len(pattern), text, len(text)))
+
+
+def compile_image(sources: Sequence[Source]) -> Buffer:
     """Compile sources, the first to answer first, to the bytes of an image.
 
     Raises:
@@ -123,18 +142,52 @@ def compile_image(sources: Sequence[Source]) -> memoryview:
     size = ffi.new("size_t *")
     _raise(lib.pya_builder_compile(builder, image, size, error), error)
     owner = ffi.gc(image[0], lib.pya_bytes_free, size[0])
-    return memoryview(ffi.buffer(owner, size[0]))
+    found: Buffer = ffi.buffer(owner, size[0])
+    return found
+
+
+def variants() -> tuple[str, ...]:
+    """How columns of PCI devices can be matched on this CPU, from the portable way to the fastest."""
+    return tuple(ffi.string(lib.pya_variant_name(n)).decode() for n in range(lib.pya_variant_count()))
+
+
+def chosen_variant() -> int:
+    """The number of the variant that ``PYALIAS_CPU`` names; without it the fastest.
+
+    Raises:
+        PyaliasError: this CPU has no such variant.
+    """
+    known, wanted = variants(), os.environ.get("PYALIAS_CPU")
+    if not wanted:
+        return len(known) - 1
+    if wanted not in known:
+        raise PyaliasError(
+            f"the environment variable PYALIAS_CPU is {wanted!r}: expected one of {', '.join(known)}, "
+            "which this CPU runs, or none for the fastest"
+        )
+    return known.index(wanted)
 
 
 class SharedBuffer:
     """Zeroed memory that Arrow consumers may go on using after Python has let go of it."""
 
     def __init__(self, size: int) -> None:
-        self.handle = ffi.gc(lib.pya_buffer_new(size), lib.pya_buffer_free, size)
-        if self.handle == ffi.NULL:
+        self._own(lib.pya_buffer_new(size), size)
+
+    def _own(self, handle: Any, size: int) -> None:
+        if handle == ffi.NULL:
             raise MemoryError(f"{size} bytes")
+        self.handle = ffi.gc(handle, lib.pya_buffer_free, size)
         self.pointer = lib.pya_buffer_bytes(self.handle)
         self.size = size
+
+    def resize(self, size: int) -> None:
+        """Change the size while nobody else uses the memory; what is new is not zeroed."""
+        resized = lib.pya_buffer_resize(self.handle, size)
+        if resized == ffi.NULL:
+            raise MemoryError(f"{size} bytes")
+        ffi.gc(self.handle, None)  # the old place is gone
+        self._own(resized, size)
 
     def view(self) -> memoryview:
         """The memory; it stays for as long as the view does."""
@@ -145,15 +198,13 @@ class SharedBuffer:
 
 
 class Column(NamedTuple):
-    """Rows of text as they lie in memory; the addresses are Arrow's, ``owner`` keeps them valid."""
+    """Rows of an Arrow string array; ``owner`` keeps the addresses valid."""
 
     layout: int
     rows: int
     owner: object
     first: int = 0
     data: Any = None
-    data_size: int = 0
-    separator: int = 0
     offsets: Any = None
     validity: Any = None
     buffers: Any = None
@@ -161,22 +212,19 @@ class Column(NamedTuple):
     buffer_count: int = 0
 
 
-def text_column(text: Buffer, separator: bytes) -> Column:
-    """The rows of a text, each up to a separator; one at the very end starts no row."""
-    data = ffi.from_buffer("uint8_t[]", text)
-    rows = lib.pya_count_rows(data, len(data), separator[0])
-    return Column(lib.PYA_ROWS_SEPARATED, rows, data, data=data, data_size=len(data), separator=separator[0])
+def text_bytes(text: Buffer) -> Any:
+    """The bytes of a text, borrowed."""
+    return ffi.from_buffer("uint8_t[]", text)
 
 
-def offsets_column(data: bytes, offsets: Buffer) -> Column:
-    """Rows that lie between int64 offsets of a text: any byte may be part of a row."""
-    bounds = ffi.from_buffer("int64_t[]", offsets)
-    text = ffi.from_buffer("uint8_t[]", data)
-    return Column(ROWS_OFFSETS64, len(bounds) - 1, (text, bounds), data=text, offsets=bounds)
+def row_end(text: Any, at: int, separator: bytes) -> int:
+    """Where the row of a text that a byte belongs to ends, behind its separator."""
+    end: int = lib.pya_row_end(text, len(text), at, separator[0])
+    return end
 
 
 class Image:
-    """An opened image over borrowed bytes, and the lookups in it.
+    """An opened image over borrowed bytes, and the lookups of single keys in it.
 
     Raises:
         ImageError: the bytes are no intact image of this version.
@@ -185,15 +233,16 @@ class Image:
     def __init__(self, data: Buffer, file: str | None = None) -> None:
         self._data = ffi.from_buffer("uint8_t[]", data)
         if isinstance(data, memoryview):
-            # Garbage collection may clear a memoryview while cffi still uses it, and crash. Held from
-            # outside for as long as the image lives, it is never garbage together with the image.
+            # Garbage collection may clear a memoryview while cffi still uses it, and crash (CPython 3.11).
+            # Held from outside for as long as the image lives, it is never garbage together with it.
             weakref.finalize(self, id, data).atexit = False
-        handle = ffi.new("pya_image **")
+        opened = ffi.new("pya_image **")
         error = ffi.new("pya_error *")
-        _raise(lib.pya_image_open(self._data, len(self._data), handle, error), error, file)
-        self._image = ffi.gc(handle[0], lib.pya_image_free)
+        _raise(lib.pya_image_open(self._data, len(self._data), opened, error), error, file)
+        self.handle = ffi.gc(opened[0], lib.pya_image_free)
         self._scratches: list[Any] = []
-        counts = lib.pya_image_counts(self._image)
+        self._variant = chosen_variant()
+        counts = lib.pya_image_counts(self.handle)
         self.counts = Counts(counts.sources, counts.lines, counts.patterns, counts.modules, counts.answers)
         self.size = len(self._data)
 
@@ -201,35 +250,35 @@ class Image:
         """The bytes of the image."""
         return memoryview(ffi.buffer(self._data))
 
-    def _take_scratch(self) -> Any:
+    def take_scratch(self) -> Any:
+        """Working memory for one call at a time; give it back."""
         try:
             return self._scratches.pop()
         except IndexError:
-            scratch = ffi.gc(lib.pya_scratch_new(self._image), lib.pya_scratch_free)
+            scratch = ffi.gc(lib.pya_scratch_new(self.handle, self._variant), lib.pya_scratch_free)
             if scratch == ffi.NULL:
                 raise MemoryError from None
             return scratch
 
+    def give_scratch(self, scratch: Any) -> None:
+        """Take working memory back."""
+        self._scratches.append(scratch)
+
     # ---- one key ----
 
-    def lookup(self, key: bytes) -> int | tuple[int, ...]:
-        """The id of a stored answer (0: nothing), or the matching lines where none is stored.
+    def lookup(self, key: bytes, numbers: Numbers) -> int:
+        """The id of the answer (0: nothing).
 
         Raises:
             InvalidModaliasError: libkmod refuses the key.
         """
-        try:
-            scratch = self._scratches.pop()
-        except IndexError:
-            scratch = self._take_scratch()
-        answer: int = _lookup(self._image, scratch, key, len(key))
+        scratches = self._scratches
+        scratch = scratches.pop() if scratches else self.take_scratch()
+        answer: int = _lookup(self.handle, scratch, key, len(key))
         if answer == _SEVERAL:
             lines = ffi.new("uint32_t **")
-            count = lib.pya_scratch_lines(scratch, lines)
-            several = tuple(ffi.unpack(lines[0], count))
-            self._scratches.append(scratch)
-            return several
-        self._scratches.append(scratch)
+            answer = numbers.number(lines, lib.pya_scratch_lines(scratch, lines))
+        scratches.append(scratch)
         if answer >= 0:
             return answer
         if answer == lib.PYA_ENOMEM:
@@ -242,9 +291,9 @@ class Image:
         Raises:
             InvalidModaliasError: libkmod refuses the key.
         """
-        scratch = self._take_scratch()
+        scratch = self.take_scratch()
         lines = ffi.new("uint32_t **")
-        count = lib.pya_match_lines(self._image, scratch, key, len(key), lines)
+        count = lib.pya_match_lines(self.handle, scratch, key, len(key), lines)
         found = tuple(ffi.unpack(lines[0], count)) if count > 0 else ()
         self._scratches.append(scratch)
         if count == lib.PYA_ENOMEM:
@@ -258,24 +307,55 @@ class Image:
     def line(self, line: int) -> Line:
         """One alias line."""
         room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
-        found = lib.pya_image_line(self._image, line, room)
+        found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
-
-    def line_module(self, line: int) -> int:
-        """The module id of a line."""
-        module: int = lib.pya_image_line_module(self._image, line)
-        return module
 
     def module(self, module: int) -> bytes:
         """The name of a module."""
-        return _text(lib.pya_image_module(self._image, module))
+        return _text(lib.pya_image_module(self.handle, module))
 
-    def answer(self, answer: int) -> tuple[int, ...]:
-        """The module ids of a stored answer."""
-        count = lib.pya_image_answer(self._image, answer, ffi.NULL, 0)
-        modules = ffi.new("uint32_t[]", count)
-        lib.pya_image_answer(self._image, answer, modules, count)
-        return tuple(modules)
+
+class Numbers:
+    """The ids of answers: those stored in an image, then those that lines were found to make."""
+
+    def __init__(self, image: Image) -> None:
+        self._image = image
+        self._stored = image.counts.answers
+        self._handle: Any = None  # made when the first answer comes that may not be stored
+        self._modules = ffi.new("uint32_t[]", 16)
+        # The C side wants one thread at a time, and calls into it release the GIL.
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._stored if self._handle is None else int(lib.pya_answers_count(self._handle))
+
+    def number(self, lines: Any, count: int) -> int:
+        """The id of the answer that some lines make; ``lines`` points to their address."""
+        with self._lock:
+            if self._handle is None:
+                handle = ffi.gc(lib.pya_answers_new(self._image.handle), lib.pya_answers_free)
+                if handle == ffi.NULL:
+                    raise MemoryError
+                self._handle = handle
+            answer: int = lib.pya_answers_number(self._handle, lines[0], count)
+        if answer < 0:
+            raise MemoryError
+        return answer
+
+    def modules(self, answer: int) -> list[int]:
+        """The module ids of an answer."""
+        with self._lock:
+            if answer < self._stored:
+                fetch, handle = lib.pya_image_answer, self._image.handle
+            else:
+                fetch, handle = lib.pya_answers_modules, self._handle
+            room = len(self._modules)
+            count = fetch(handle, answer, self._modules, room)
+            if count > room:
+                self._modules = ffi.new("uint32_t[]", count)
+                fetch(handle, answer, self._modules, count)
+            found: list[int] = ffi.unpack(self._modules, count)
+        return found
 
 
 def _text(text: Any) -> bytes:
@@ -283,30 +363,28 @@ def _text(text: Any) -> bytes:
     return found
 
 
-class Batch:
-    """One batch of rows against an image: add columns, then settle.
+class Search:
+    """What one thread of a batch does: rows in, unsettled ids out.
 
-    Its ids are answer ids, but for refused rows, null rows and combinations of lines that have no
-    stored answer; ``settle`` turns these into ids too.
+    Ids are answer ids, but for refused rows, null rows and combinations of lines that have no stored
+    answer: ``number`` and then ``settle`` turn these into ids too.
     """
 
     def __init__(self, image: Image) -> None:
         self._image = image
-        self._scratch = image._take_scratch()  # noqa: SLF001 the other half of one thing
+        self._scratch = image.take_scratch()
+        self._error = ffi.new("pya_error *")
         lib.pya_combinations_clear(self._scratch)
 
-    def match(self, column: Column) -> SharedBuffer:
-        """The unsettled ids of a column, uint32."""
-        ids = SharedBuffer(4 * column.rows)
+    def match_column(self, column: Column, first: int, rows: int, ids: SharedBuffer) -> None:
+        """Match rows of an Arrow column from one on, into their place among the ids."""
         given = ffi.new(
             "pya_column *",
             {
                 "rows_layout": column.layout,
-                "separator": column.separator,
-                "first": column.first,
-                "rows": column.rows,
+                "first": column.first + first,
+                "rows": rows,
                 "data": column.data or ffi.NULL,
-                "data_size": column.data_size,
                 "offsets": column.offsets or ffi.NULL,
                 "validity": column.validity or ffi.NULL,
                 "buffers": column.buffers or ffi.NULL,
@@ -314,43 +392,106 @@ class Batch:
                 "buffer_count": column.buffer_count,
             },
         )
-        error = ffi.new("pya_error *")
-        pointer = ffi.cast("uint32_t *", ids.pointer)
-        _raise(
-            lib.pya_match_column(self._image._image, self._scratch, given, pointer, error),  # noqa: SLF001
-            error,
-        )
-        return ids
+        self._match(given, _ids_from(ids, first))
 
-    def match_pci_ids(self, columns: Sequence[memoryview], rows: int) -> SharedBuffer:
-        """The unsettled ids of five uint32 columns: vendor, device, subvendor, subdevice, class."""
-        ids = SharedBuffer(4 * rows)
-        error = ffi.new("pya_error *")
-        _raise(
-            lib.pya_match_pci_ids(
-                self._image._image,  # noqa: SLF001
+    def _match(self, column: Any, ids: Any) -> None:
+        code = lib.pya_match_column(self._image.handle, self._scratch, column, ids, self._error)
+        _raise(code, self._error)
+
+    def match_text(self, text: Any, start: int, end: int, separator: bytes) -> SharedBuffer:
+        """The ids of the rows that stand in a text from one byte to another."""
+        matched = ffi.new("pya_matched *")
+        rows = 0
+        # As many rows as there would be if all were as short as the first ones, and one block more.
+        sample = min(end - start, 1 << 12)
+        sampled = lib.pya_count_rows(text + start, sample, separator[0])
+        ids = SharedBuffer(4 * (sampled * (end - start) // max(sample, 1) + lib.PYA_TEXT_ROWS))
+        while start < end:
+            code = lib.pya_match_text(
+                self._image.handle,
                 self._scratch,
-                *(ffi.from_buffer("uint32_t[]", column) for column in columns),
-                rows,
-                ffi.cast("uint32_t *", ids.pointer),
-                error,
-            ),
-            error,
-        )
+                text + start,
+                end - start,
+                separator[0],
+                _ids_from(ids, rows),
+                ids.size // 4 - rows,
+                matched,
+                self._error,
+            )
+            _raise(code, self._error)
+            rows += matched.rows
+            start += matched.bytes
+            if start < end:
+                ids.resize(ids.size * 3 // 2 + 4 * lib.PYA_TEXT_ROWS)
+        ids.resize(4 * rows)
         return ids
 
-    def combinations(self) -> list[tuple[int, ...]]:
-        """The lines of each combination that the ids of the batch name."""
+    def match_list(self, rows: Sequence[Any], first: int, count: int, ids: SharedBuffer) -> None:
+        """Match rows of a list of ``str`` and ``bytes`` from one on, into their place among the ids.
+
+        Raises:
+            ColumnError: a row of another type, or a list that others make shorter meanwhile.
+        """
+        text = ffi.new("uint8_t[]", _LIST_BYTES)
+        offsets = ffi.new("int64_t[]", _LIST_ROWS + 1)
+        read = ffi.new("int64_t *")
+        for start in range(first, first + count, _LIST_ROWS):
+            # A slice holds its rows, whatever others do to the list while C reads it.
+            part = list(rows[start : min(start + _LIST_ROWS, first + count)])
+            address = ffi.cast("void *", id(part))
+            done = 0
+            while done < len(part):
+                code = lib.read_rows(address, done, len(part) - done, text, len(text), offsets, read)
+                if code == lib.ROWS_READ:
+                    column = {
+                        "rows_layout": ROWS_OFFSETS64,
+                        "rows": read[0],
+                        "data": text,
+                        "offsets": offsets,
+                    }
+                    self._match(ffi.new("pya_column *", column), _ids_from(ids, start + done))
+                    done += read[0]
+                elif code == lib.ROWS_TOO_LONG:
+                    text = ffi.new("uint8_t[]", max(2 * len(text), 4 * len(part[done])))
+                elif code == lib.ROWS_WRONG:
+                    kind = type(part[done]).__name__
+                    raise ColumnError(f"row {start + done}: expected str or bytes, found {kind}")
+                else:
+                    raise MemoryError
+            if start + len(part) < min(start + _LIST_ROWS, first + count):
+                raise ColumnError("the list became shorter while it was read")
+
+    def match_pci_ids(self, columns: Sequence[memoryview], first: int, rows: int, ids: SharedBuffer) -> None:
+        """Match rows of five uint32 columns from one on: vendor, device, subvendor, subdevice, class."""
+        code = lib.pya_match_pci_ids(
+            self._image.handle,
+            self._scratch,
+            *(ffi.from_buffer("uint32_t[]", column) + first for column in columns),
+            rows,
+            _ids_from(ids, first),
+            self._error,
+        )
+        _raise(code, self._error)
+
+    def number(self, ids: SharedBuffer, first: int, rows: int, numbers: Numbers) -> None:
+        """Turn the combinations among the ids that this search gave into answer ids."""
+        count = lib.pya_combination_count(self._scratch)
+        if count == 0:
+            return
         lines = ffi.new("uint32_t **")
-        found = []
-        for number in range(lib.pya_combination_count(self._scratch)):
-            count = lib.pya_combination_lines(self._scratch, number, lines)
-            found.append(tuple(ffi.unpack(lines[0], count)))
-        return found
+        answers = ffi.new("uint32_t[]", count)
+        for combination in range(count):
+            length = lib.pya_combination_lines(self._scratch, combination, lines)
+            answers[combination] = numbers.number(lines, length)
+        lib.pya_ids_number(_ids_from(ids, first), rows, answers)
 
     def finish(self) -> None:
         """Give the working memory back."""
-        self._image._scratches.append(self._scratch)  # noqa: SLF001
+        self._image.give_scratch(self._scratch)
+
+
+def _ids_from(ids: SharedBuffer, first: int) -> Any:
+    return ffi.cast("uint32_t *", ids.pointer) + first
 
 
 class Settled(NamedTuple):
@@ -386,24 +527,18 @@ def gather(
     return ids
 
 
-def settle(ids: SharedBuffer, combination_ids: Sequence[int]) -> Settled:
-    """Turn the unsettled ids of a batch into answer ids, in place."""
-    pointer, rows = ffi.cast("uint32_t *", ids.pointer), ids.size // 4
+def settle(ids: SharedBuffer) -> Settled:
+    """Make 0 of refused and null rows, in place, and tell which they are."""
+    pointer, rows = _ids_from(ids, 0), ids.size // 4
     unsettled = lib.pya_ids_unsettled(pointer, rows)
-    if not (unsettled.combinations or unsettled.invalid or unsettled.nulls):
+    if not (unsettled.invalid or unsettled.nulls):
         return Settled((), None, 0)
     invalid = ffi.new("uint64_t[]", unsettled.invalid)
     validity = None
     if unsettled.nulls:
         validity = SharedBuffer((rows + 7) // 8)
         ffi.memmove(validity.pointer, b"\xff" * validity.size, validity.size)
-    lib.pya_ids_settle(
-        pointer,
-        rows,
-        ffi.new("uint32_t[]", combination_ids),
-        invalid,
-        validity.pointer if validity else ffi.NULL,
-    )
+    lib.pya_ids_settle(pointer, rows, invalid, validity.pointer if validity else ffi.NULL)
     return Settled(tuple(ffi.unpack(invalid, unsettled.invalid)), validity, unsettled.nulls)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, overload
+
+from pyalias._binding import Numbers
 
 if TYPE_CHECKING:
     from pyalias._binding import Image, SharedBuffer
@@ -17,47 +18,26 @@ class AnswerTable:
 
     The first ids are stored in the image; further ones are numbered as lookups find them, since the
     combinations that patterns can form have no bound. Ids never change and are never given twice.
-    Reading takes no lock.
+    Names are made on first use, one answer at a time.
     """
 
     def __init__(self, image: Image) -> None:
         self._image = image
+        self.numbers = Numbers(image)
         self._names: dict[int, Names] = {0: ()}
-        self._ids: dict[Names, int] = {}
-        self._ids_of_lines: dict[tuple[int, ...], int] = {}
-        self._count = image.counts.answers
-        self._modules: list[str] = []
+        self._modules: dict[int, str] = {}
         self._table: tuple[Names, ...] = ()
-        self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return self._count
+        return len(self.numbers)
 
     def names(self, answer: int) -> Names:
         """The module names of an id."""
-        try:
-            return self._names[answer]
-        except KeyError:
-            names = tuple(map(self._module, self._image.answer(answer)))
-            return self._names.setdefault(answer, names)
-
-    def id_of_lines(self, lines: tuple[int, ...]) -> int:
-        """The id of the answer that some alias lines, in order, make."""
-        found = self._ids_of_lines.get(lines)
-        if found is not None:
-            return found
-        names = tuple(self._module(self._image.line_module(line)) for line in lines)
-        with self._lock:
-            if not self._ids:
-                self._ids = {self.names(answer): answer for answer in range(self._count)}
-            answer = self._ids.get(names)
-            if answer is None:
-                answer = self._count
-                self._names[answer] = names
-                self._ids[names] = answer
-                self._count += 1
-            self._ids_of_lines[lines] = answer
-        return answer
+        names = self._names.get(answer)
+        if names is None:
+            names = tuple(map(self._module, self.numbers.modules(answer)))
+            names = self._names.setdefault(answer, names)
+        return names
 
     def table(self, count: int) -> tuple[Names, ...]:
         """The names of the first ``count`` ids, in order of id."""
@@ -67,13 +47,19 @@ class AnswerTable:
             self._table = table
         return table if len(table) == count else table[:count]
 
+    def names_of(self, ids: memoryview) -> Iterator[Names]:
+        """The module names of many ids."""
+        # Once all that occur are known, a dictionary answers without a Python call a row.
+        for answer in set(ids):
+            self.names(answer)
+        return map(self._names.__getitem__, ids)
+
     def _module(self, module: int) -> str:
-        if not self._modules:
-            self._modules = [
-                self._image.module(number).decode("utf-8", "surrogateescape")
-                for number in range(self._image.counts.modules)
-            ]
-        return self._modules[module]
+        name = self._modules.get(module)
+        if name is None:
+            name = self._image.module(module).decode("utf-8", "surrogateescape")
+            name = self._modules.setdefault(module, name)
+        return name
 
 
 class Answers(Sequence["Names | None"]):
@@ -129,7 +115,7 @@ class Answers(Sequence["Names | None"]):
 
     def __iter__(self) -> Iterator[Names | None]:
         if self._valid_bits is None:
-            return map(self._answers.names, self.ids)
+            return self._answers.names_of(self.ids)
         return map(self.__getitem__, range(len(self)))
 
     def _is_valid(self, row: int) -> bool:

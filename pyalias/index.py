@@ -5,12 +5,12 @@ from __future__ import annotations
 import mmap
 import os
 from array import array
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pyalias import _binding, kernels
-from pyalias._binding import Batch, Counts, Image, Source
+from pyalias._batch import Batch, thread_count
+from pyalias._binding import Counts, Image, Source
 from pyalias.aliases import Alias
 from pyalias.answers import Answers, AnswerTable
 from pyalias.atomic_file import AtomicFile
@@ -24,7 +24,7 @@ from pyalias.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
@@ -35,6 +35,44 @@ if TYPE_CHECKING:
 _MEMO_ROOM = 1 << 16
 _MEMO_LONGEST = 256
 _ANSWER_ROOM = 1 << 20
+_CLOSED = "this AliasIndex is closed: open it again"
+
+
+class _Memo(dict["str | bytes", "Names"]):
+    """Answers of lookups: remembered ones at the speed of a dictionary, others by searching the image."""
+
+    __slots__ = ("answers", "image")
+
+    def __init__(self, image: Image) -> None:
+        super().__init__()
+        self.image: Image | None = image
+        self.answers = AnswerTable(image)
+
+    def __missing__(self, modalias: str | bytes) -> Names:
+        if self.image is None:
+            raise PyaliasError(_CLOSED)
+        try:
+            key = modalias.encode()  # type: ignore[union-attr] # str without surrogates: the common case
+        except (AttributeError, UnicodeEncodeError):
+            key = _key(modalias)
+        answers = self.answers
+        names = answers.names(self.image.lookup(key, answers.numbers))
+        if len(key) <= _MEMO_LONGEST:
+            if len(self) >= _MEMO_ROOM:
+                self.renew()
+            self[modalias] = names
+        return names
+
+    def renew(self) -> None:
+        """Forget the lookups, and the answers too where hostile input has made them many."""
+        self.clear()
+        if self.image is not None and len(self.answers) > _ANSWER_ROOM + self.image.counts.answers:
+            self.answers = AnswerTable(self.image)  # answers given before keep theirs
+
+    def close(self) -> None:
+        """Let go of the image."""
+        self.image = None
+        self.clear()
 
 
 class AliasIndex:
@@ -49,10 +87,11 @@ class AliasIndex:
     """
 
     def __init__(self, image: Image, path: str | None = None) -> None:
-        self._open_image: Image | None = image
         self._path = path
-        self._answers = AnswerTable(image)
-        self._memo: dict[str | bytes, Names] = {}
+        self._memo = _Memo(image)
+        if type(self).lookup is AliasIndex.lookup:
+            # A Python frame around it would cost a third of a remembered answer.
+            self.lookup = self._memo.__getitem__  # type: ignore[method-assign]
 
     # ---- made from aliases ----
 
@@ -193,8 +232,7 @@ class AliasIndex:
 
     def close(self) -> None:
         """Let go of the memory or mapping, once lookups under way have ended. May be called twice."""
-        self._open_image = None
-        self._memo = {}
+        self._memo.close()
 
     def __enter__(self) -> Self:
         return self
@@ -206,9 +244,9 @@ class AliasIndex:
 
     @property
     def _image(self) -> Image:
-        if self._open_image is None:
-            raise PyaliasError("this AliasIndex is closed: open it again")
-        return self._open_image
+        if self._memo.image is None:
+            raise PyaliasError(_CLOSED)
+        return self._memo.image
 
     @property
     def counts(self) -> Counts:
@@ -221,13 +259,13 @@ class AliasIndex:
         return self._image.size
 
     def __repr__(self) -> str:
-        if self._open_image is None:
+        if self._memo.image is None:
             return "<AliasIndex, closed>"
         return f"<AliasIndex of {self.counts.aliases} aliases, {self.counts.modules} modules>"
 
     # ---- asked ----
 
-    def lookup(self, modalias: str | bytes) -> Names:
+    def lookup(self, modalias: str | bytes, /) -> Names:
         """The names of the modules that claim a device, as libkmod's index search returns them.
 
         In libkmod's order (that of ``modules.dep``), one for each matching alias line, so a module
@@ -237,19 +275,7 @@ class AliasIndex:
         Raises:
             InvalidModaliasError: where libkmod gives -EINVAL (stray brackets) or -ENAMETOOLONG.
         """
-        try:
-            return self._memo[modalias]
-        except KeyError:
-            pass
-        found = self._image.lookup(_key(modalias))
-        if not isinstance(found, int):
-            found = self._table().id_of_lines(found)
-        names = self._answers.names(found)
-        if len(modalias) <= _MEMO_LONGEST:
-            if len(self._memo) >= _MEMO_ROOM:
-                self._memo = {}
-            self._memo[modalias] = names
-        return names
+        return self._memo[modalias]
 
     def match(self, modalias: str | bytes) -> tuple[Alias, ...]:
         """The alias lines that match a device, in the order of ``lookup``: each with file and line.
@@ -260,7 +286,7 @@ class AliasIndex:
         image = self._image
         return tuple(_alias(image, line) for line in image.match_lines(_key(modalias)))
 
-    def lookup_many(self, modaliases: Any) -> Answers:
+    def lookup_many(self, modaliases: Any, *, threads: int | None = 1) -> Answers:
         """Look up a whole column of devices.
 
         Args:
@@ -268,6 +294,8 @@ class AliasIndex:
                 ``bytearray``, ``memoryview``, ``mmap``) with one modalias a line; or an Arrow
                 string column, by the PyCapsule protocol: utf8, large_utf8, utf8_view or a
                 dictionary of them, an array or a stream of chunks, nulls kept.
+            threads: how many may match at once, each a run of rows; ``None``: one a core. Answers
+                and their ids are the same whatever the number.
 
         Rows that libkmod would refuse do not raise: they are listed in ``Answers.invalid``.
 
@@ -279,19 +307,27 @@ class AliasIndex:
         if hasattr(modaliases, "__arrow_c_array__") or hasattr(modaliases, "__arrow_c_stream__"):
             from pyalias._arrow import match_arrow  # noqa: PLC0415 needs ctypes, which lookups do not
 
-            return self._batch(lambda batch: match_arrow(batch, modaliases))
+            return self._batch(threads, lambda batch: match_arrow(batch, modaliases))
         if isinstance(modaliases, bytes | bytearray | memoryview | mmap.mmap):
-            return self._batch(lambda batch: batch.match(_text_column(modaliases)))
-        return self._batch(lambda batch: batch.match(_list_column(modaliases)))
+            return self._batch(threads, lambda batch: batch.match_text(_text(modaliases)))
+        rows = _list_of(modaliases)
+        return self._batch(threads, lambda batch: batch.match_list(rows))
 
     def lookup_ids(
-        self, *, vendor: Buffer, device: Buffer, subvendor: Buffer, subdevice: Buffer, class_code: Buffer
+        self,
+        *,
+        vendor: Buffer,
+        device: Buffer,
+        subvendor: Buffer,
+        subdevice: Buffer,
+        class_code: Buffer,
+        threads: int | None = 1,
     ) -> Answers:
         """Look up PCI devices by their numbers: five uint32 columns of equal length.
 
         Columns are buffers of 4-byte unsigned numbers (``array("I")``, numpy uint32); the class has
         24 bits. The answers, and their ids, are those of the strings that the kernel prints for
-        such devices (``drivers/pci/pci-sysfs.c``, ``modalias_show``).
+        such devices (``drivers/pci/pci-sysfs.c``, ``modalias_show``). ``threads`` as in ``lookup_many``.
 
         Raises:
             ColumnError: a column of another type or length, or a class beyond 24 bits.
@@ -309,21 +345,17 @@ class AliasIndex:
         lengths = [len(column) for column in columns]
         if len(set(lengths)) > 1:
             raise ColumnError(f"expected five columns of one length, found lengths {lengths}")
-        return self._batch(lambda batch: batch.match_pci_ids(columns, lengths[0]))
+        return self._batch(threads, lambda batch: batch.match_pci_ids(columns, lengths[0]))
 
-    def _batch(self, match: Any) -> Answers:
-        batch = Batch(self._image)
-        ids: SharedBuffer = match(batch)
-        table = self._table()
-        settled = _binding.settle(ids, [table.id_of_lines(lines) for lines in batch.combinations()])
-        batch.finish()
-        return Answers(ids, table, settled.invalid, settled.validity, settled.nulls)
-
-    def _table(self) -> AnswerTable:
-        """The table of answers; a new one when hostile input has made it huge (old answers keep theirs)."""
-        if len(self._answers) > _ANSWER_ROOM + self.counts.answers:
-            self._answers = AnswerTable(self._image)
-        return self._answers
+    def _batch(self, threads: int | None, match: Callable[[Batch], SharedBuffer]) -> Answers:
+        image, memo = self._image, self._memo
+        answers = memo.answers
+        ids = match(Batch(image, answers.numbers, thread_count(threads)))
+        settled = _binding.settle(ids)
+        found = Answers(ids, answers, settled.invalid, settled.validity, settled.nulls)
+        if len(answers) > _ANSWER_ROOM + image.counts.answers:
+            memo.renew()
+        return found
 
 
 def _encoded(text: str | bytes) -> bytes:
@@ -365,42 +397,23 @@ def _refuse_other_text(text: bytes, path: str) -> None:
             )
 
 
-def _text_column(text: Any) -> _binding.Column:
+def _text(text: Any) -> Any:
     try:
-        return _binding.text_column(text, b"\n")
+        return _binding.text_bytes(text)
     except (BufferError, TypeError, ValueError) as error:
         raise ColumnError(f"expected contiguous bytes with one modalias a line: {error}") from error
 
 
-def _list_column(modaliases: Any) -> _binding.Column:
+def _list_of(modaliases: Any) -> Sequence[Any]:
+    if type(modaliases) in {list, tuple}:
+        return modaliases  # type: ignore[no-any-return]
     try:
-        rows = modaliases if isinstance(modaliases, list | tuple) else list(modaliases)
+        return list(modaliases)
     except TypeError as error:
         kind = type(modaliases).__name__
         raise ColumnError(
             f"expected device strings (a list, lines of bytes, an Arrow column), found {kind}"
         ) from error
-    try:
-        # No device string holds a NUL, so it separates; where one does, rows are counted apart.
-        text = "\0".join(rows).encode("utf-8", "surrogateescape")
-    except (TypeError, UnicodeEncodeError):
-        text = b""
-    else:
-        # An empty text would be no row, and a separator at the very end starts none.
-        if text and text.count(b"\0") == len(rows) - 1 and not text.endswith(b"\0"):
-            return _binding.text_column(text, b"\0")
-    parts = [_row(number, row) for number, row in enumerate(rows)]
-    return _binding.offsets_column(b"".join(parts), array("q", accumulate(map(len, parts), initial=0)))
-
-
-def _row(number: int, row: Any) -> bytes:
-    if isinstance(row, str | bytes):
-        try:
-            return _encoded(row)
-        except UnicodeEncodeError:
-            # libkmod could not be given it: a NUL makes it a refused row.
-            return b"\0"
-    raise ColumnError(f"row {number}: expected str or bytes, found {type(row).__name__}")
 
 
 def _number_column(name: str, column: Any) -> memoryview:

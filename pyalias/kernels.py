@@ -58,8 +58,13 @@ def read_sources(directory: Path, release: str | None = None) -> list[_binding.S
 
 
 def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
-    if (directory / "modules.alias").exists():
-        names = ["modules.alias", *([_BUILTIN] if (directory / _BUILTIN).exists() else [])]
+    try:
+        names = [name for name in ("modules.alias", _BUILTIN) if (directory / name).exists()]
+    except OSError as error:  # a name that is too long, say
+        raise FileAccessError.from_oserror(
+            error, directory, "expected a kernel's modules directory"
+        ) from error
+    if "modules.alias" in names:
         return {name: read_file(directory / name, "make it readable") for name in names}
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 

@@ -1,4 +1,4 @@
-"""``pyalias lookup``: what ``modprobe -R`` prints."""
+"""``pyalias lookup``: what ``modprobe -R`` and ``modprobe -D`` print."""
 
 from __future__ import annotations
 
@@ -6,23 +6,31 @@ import argparse
 import errno
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-from pyalias.cli.index_choice import add_index_options, index_source, open_index
+from pyalias.cli.index_choice import add_index_options, index_source
 from pyalias.cli.messages import print_message
 from pyalias.errors import InvalidModaliasError
+from pyalias.index import AliasIndex
+from pyalias.kmod import Kmod
 
 if TYPE_CHECKING:
-    from pyalias.index import AliasIndex
+    from collections.abc import Callable, Iterable, Sequence
+
+    _Ask = Callable[[bytes], Sequence[Any] | None]
+    """Gives ``None`` where nothing is found."""
 
 _EPILOG = """\
-Prints what modprobe -R prints for a modalias: the names of all modules with a matching alias, one a
-line, in libkmod's order and with its repeats. Several aliases are treated as by modprobe -aR: a miss
-is a warning, and the others are still looked up.
+Prints what modprobe -R prints: the modules that an alias or a name stands for by modprobe.d and the
+kernel's indexes, one a line, in libkmod's order and with its repeats. With -D what modprobe -D prints:
+what would be done to load them, dependencies first. With --index only that index of aliases is asked.
+Several aliases are treated as by modprobe -a: a miss is a warning, and the others are still looked up.
 
 example:
   pyalias lookup pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00
   pyalias lookup --kernel 6.12.0-amd64 --json usb:v1D6Bp0002d0612dc09dsc00dp01ic09isc00ip00in00
+  pyalias lookup -D snd-hda-intel
 
 exit codes:
   0 all found   1 one not found or refused   2 wrong usage   3 bad input
@@ -33,41 +41,88 @@ def add_parser(subparsers: Any) -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "lookup",
-        help="print the modules for modaliases, as modprobe -R does",
-        description="Print the modules for modaliases, as modprobe -R does.",
+        help="print the modules for modaliases and names, as modprobe -R does",
+        description="Print the modules for modaliases and names, as modprobe -R and -D do.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("aliases", nargs="+", metavar="ALIAS", help="a device's modalias")
+    parser.add_argument("aliases", nargs="+", metavar="ALIAS", help="a device's modalias, or a module's name")
     parser.add_argument("--json", action="store_true", help="print an object for each alias, one a line")
-    parser.add_argument("-q", "--quiet", action="store_true", help="do not report misses")
+    parser.add_argument("-q", "--quiet", action="store_true", help="do not report misses and bad lines")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="misses are warnings, also where one alias is given"
+    )
+    parser.add_argument(
+        "-D", "--show-depends", action="store_true", help="print what would be done to load the modules"
+    )
+    parser.add_argument(
+        "-b", "--use-blacklist", action="store_true", help="with -D: also pass over blacklisted names"
+    )
+    parser.add_argument(
+        "-i", "--ignore-install", action="store_true", help="with -D: ignore the install line of the module"
+    )
+    parser.add_argument(
+        "-C",
+        "--config",
+        metavar="PATH",
+        action="append",
+        help="a file or directory in place of the default modprobe.d directories; may be repeated",
+    )
     add_index_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Look up all, and report each miss as modprobe does."""
     place = "index" if options.index is not None else "directory"
-    severity = "FATAL" if len(options.aliases) == 1 else "WARNING"
+    severity = "WARNING" if options.all or len(options.aliases) > 1 else "FATAL"
+    ask = _ask_index(options) if options.index is not None else _ask_kmod(options)
     missed = False
-    with open_index(options) as index:
-        for alias in options.aliases:
-            modules, error = _lookup(index, alias)
-            if options.json:
-                print(json.dumps({"alias": alias, "modules": modules} | ({"error": error} if error else {})))
-            else:
-                print("".join(f"{module}\n" for module in modules), end="")
-            if modules:
-                continue
+    for alias in options.aliases:
+        try:
+            found, error = ask(os.fsencode(alias)), ""  # the bytes that were typed
+        except InvalidModaliasError as refusal:
+            found, error = None, errno.errorcode[refusal.errno]
+        if options.json:
+            print(json.dumps(_described(options, alias, found) | ({"error": error} if error else {})))
+        else:
+            _print_lines(found or ())
+        if found is None:
             missed = True
             if not options.quiet:
                 print_message(f"{severity}: Module {alias} not found in {place} {index_source(options)}")
     return 1 if missed else 0
 
 
-def _lookup(index: AliasIndex, alias: str) -> tuple[tuple[str, ...], str]:
-    """The modules, and the name of the error with which libkmod refuses the alias."""
-    try:
-        return index.lookup(os.fsencode(alias)), ""  # the bytes that were typed
-    except InvalidModaliasError as error:
-        return (), errno.errorcode[error.errno]
+def _ask_index(options: argparse.Namespace) -> _Ask:
+    """Look in one index of aliases."""
+    if options.show_depends or options.config is not None:
+        options.parser.error("an index of aliases knows neither modprobe.d nor dependencies: drop -C and -D")
+    index = AliasIndex.open(options.index)
+    return lambda alias: index.lookup(alias) or None
+
+
+def _ask_kmod(options: argparse.Namespace) -> _Ask:
+    """Look in a module directory as modprobe does."""
+    kmod = Kmod(index_source(options), options.config)
+    if not options.quiet:
+        for warning in kmod.configuration.warnings:
+            print_message(warning)
+    if options.show_depends:
+        return lambda alias: kmod.show_depends(
+            alias, use_blacklist=options.use_blacklist, ignore_install=options.ignore_install
+        )
+    return lambda alias: kmod.lookup(alias) or None
+
+
+def _described(options: argparse.Namespace, alias: str, found: Sequence[Any] | None) -> dict[str, Any]:
+    if options.show_depends:
+        return {"alias": alias, "actions": [action._asdict() for action in found or ()]}
+    return {"alias": alias, "modules": list(found or ())}
+
+
+def _print_lines(lines: Iterable[object]) -> None:
+    """The bytes of names and paths, whatever they are in the locale's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(os.fsencode(f"{line}\n") for line in lines))
+    sys.stdout.buffer.flush()

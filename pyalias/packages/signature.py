@@ -39,7 +39,10 @@ def signature_fields(data: bytes) -> list[tuple[bytes, bytes]]:
     if end < 0:
         return []
     numbers = data[end : end + _TRAILER]
-    trailer = _Trailer(*numbers[:5], int.from_bytes(numbers[8:], "big"))
+    algorithm, hash_number, kind, signer_length, key_id_length = numbers[:5]
+    trailer = _Trailer(
+        algorithm, hash_number, kind, signer_length, key_id_length, int.from_bytes(numbers[8:], "big")
+    )
     if trailer.algorithm >= _ALGORITHMS or trailer.hash_number >= len(_HASHES) or trailer.kind >= len(_KINDS):
         return []
     if not 0 < trailer.length <= end:

@@ -1,0 +1,159 @@
+/*
+ * The check of the pci tables at open. It costs as much as reading them, and is what lets a column's
+ * ids be followed through them without a comparison.
+ */
+#include "error.h"
+#include "image.h"
+
+static int damaged(pya_error *error, uint32_t bus, const char *what)
+{
+    return fail(error, PYA_EIMAGE, bus, "damaged: %s (section %d, table %u)", what, SECTION_PCI, bus);
+}
+
+/* `count` things of `size` bytes from a byte of the section on; NULL where they lie outside. */
+static const uint8_t *part(const pya_image *image, uint32_t at, uint64_t count, uint32_t size)
+{
+    uint32_t room = image->size[SECTION_PCI];
+
+    return at <= room && count * size <= room - at ? image->section[SECTION_PCI] + at : NULL;
+}
+
+static uint32_t most_u16(const uint8_t *p, uint32_t count)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = load_u16(p + (size_t)i * 2);
+        most = number > most ? number : most;
+    }
+    return most;
+}
+
+static uint32_t most_u32(const uint8_t *p, uint32_t count)
+{
+    uint32_t most = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = load_u32(p + (size_t)i * 4);
+        most = number > most ? number : most;
+    }
+    return most;
+}
+
+/* Answers below `answers`, nodes below `nodes`, or PCI_ASK. */
+static bool cells_fit(const uint8_t *cells, uint32_t count, uint32_t answers, uint32_t nodes)
+{
+    uint32_t bad = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t cell = load_u16(cells + (size_t)i * 2), limit = cell & PCI_NODE ? nodes : answers;
+        bad |= ((cell & (PCI_NODE - 1u)) >= limit) & (cell != PCI_ASK);
+    }
+    return !bad;
+}
+
+static bool nodes_fit(const struct pci_table *table)
+{
+    for (uint32_t i = 0; i < table->nodes; i++)
+        if (load_u32(table->nodes_at + (size_t)i * 8 + 4) >= table->rows)
+            return false;
+    return true;
+}
+
+static bool entries_fit(const struct pci_table *table)
+{
+    for (uint32_t i = 0; i < 1u << table->sub_slot_bits; i++)
+        if (load_u64(table->sub_entries + (size_t)i * 8) >> 48 >= table->rows)
+            return false;
+    return true;
+}
+
+static bool vendors_fit(const struct pci_table *table)
+{
+    for (unsigned i = 0; i < PCI_VENDORS; i++)
+        if ((table->vendor_rows[i] & 0xFFFF) >= table->rows)
+            return false;
+    return true;
+}
+
+static bool class_ids_fit(const struct pci_table *table)
+{
+    for (unsigned i = 0; i < 256; i++)
+        if (table->class_tables[CLASS_IDS + i] >= table->classes)
+            return false;
+    return true;
+}
+
+static bool bits_fit(uint32_t slot_bits, uint32_t bucket_bits)
+{
+    return slot_bits >= 1 && slot_bits <= 16 && bucket_bits >= 1 && bucket_bits <= 32 - slot_bits;
+}
+
+/* Reads the numbers of a table; false where its parts have no place. */
+static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WORDS], struct pci_table *table)
+{
+    if (!bits_fit(word[PCI_SLOT_BITS], word[PCI_BUCKET_BITS]) ||
+        !bits_fit(word[PCI_SUB_SLOT_BITS], word[PCI_SUB_BUCKET_BITS]) || word[PCI_ROWS] == 0 ||
+        word[PCI_ROWS] > 0x10000 || word[PCI_CLASSES] == 0 || word[PCI_CLASSES] > 256 ||
+        word[PCI_NODES] > PCI_NODE)
+        return false;
+    *table = (struct pci_table){
+        .present = true,
+        .multiplier = word[PCI_MULTIPLIER],
+        .slot_bits = word[PCI_SLOT_BITS],
+        .bucket_mask = (1u << word[PCI_BUCKET_BITS]) - 1,
+        .tag_mask = (1u << (32 - word[PCI_SLOT_BITS])) - 1,
+        .rows = word[PCI_ROWS],
+        .classes = word[PCI_CLASSES],
+        .nodes = word[PCI_NODES],
+        .sub_multiplier = word[PCI_SUB_MULTIPLIER],
+        .sub_slot_bits = word[PCI_SUB_SLOT_BITS],
+        .sub_bucket_mask = (1u << word[PCI_SUB_BUCKET_BITS]) - 1,
+        .vendor_multiplier = word[PCI_VENDOR_MULTIPLIER],
+        .displacements = part(image, word[PCI_AT_DISPLACEMENTS], 1u << word[PCI_BUCKET_BITS], 2),
+        .slots = part(image, word[PCI_AT_SLOTS], 1u << word[PCI_SLOT_BITS], 4),
+        .cells = part(image, word[PCI_AT_CELLS], (uint64_t)word[PCI_ROWS] * word[PCI_CLASSES], 2),
+        .nodes_at = part(image, word[PCI_AT_NODES], word[PCI_NODES], 8),
+        .sub_displacements = part(image, word[PCI_AT_SUB_DISPLACEMENTS], 1u << word[PCI_SUB_BUCKET_BITS], 2),
+        .sub_entries = part(image, word[PCI_AT_SUB_ENTRIES], 1u << word[PCI_SUB_SLOT_BITS], 8),
+        .class_tables = part(image, word[PCI_AT_CLASS_TABLES], 1, CLASS_TABLES_SIZE),
+    };
+    memcpy(table->rare, word + PCI_RARE, sizeof table->rare);
+    memcpy(table->vendor_rows, word + PCI_VENDOR_ROWS, sizeof table->vendor_rows);
+    return table->displacements && table->slots && table->cells && table->nodes_at &&
+           table->sub_displacements && table->sub_entries && table->class_tables;
+}
+
+static int open_table(pya_image *image, uint32_t bus, pya_error *error)
+{
+    struct pci_table *table = &image->pci[bus];
+    uint32_t word[PCI_TABLE_WORDS];
+
+    for (unsigned i = 0; i < PCI_TABLE_WORDS; i++)
+        word[i] = load_u32(image->section[SECTION_PCI] + ((size_t)bus * PCI_TABLE_WORDS + i) * 4);
+    if (word[PCI_PRESENT] == 0)
+        return PYA_OK;
+    if (!place_table(image, word, table))
+        return damaged(error, bus, "a pci table lies outside");
+    if (most_u16(table->displacements, table->bucket_mask + 1) >> table->slot_bits != 0 ||
+        most_u32(table->slots, 1u << table->slot_bits) >> (32 - table->slot_bits) >= table->rows ||
+        most_u16(table->sub_displacements, table->sub_bucket_mask + 1) >> table->sub_slot_bits != 0 ||
+        !entries_fit(table) || !nodes_fit(table) || !vendors_fit(table))
+        return damaged(error, bus, "a pci table names no row");
+    if (!class_ids_fit(table) ||
+        !cells_fit(table->cells, table->rows * table->classes, image->count[SECTION_ANSWERS], table->nodes))
+        return damaged(error, bus, "a pci table names no answer");
+    return PYA_OK;
+}
+
+int open_pci_tables(pya_image *image, pya_error *error)
+{
+    if (image->size[SECTION_PCI] < PCI_BUSES * PCI_TABLE_WORDS * 4)
+        return damaged(error, 0, "there are no pci tables");
+    for (uint32_t bus = 0; bus < PCI_BUSES; bus++) {
+        int code = open_table(image, bus, error);
+        if (code != PYA_OK)
+            return code;
+    }
+    return PYA_OK;
+}

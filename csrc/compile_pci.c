@@ -1,0 +1,592 @@
+#include "compile_pci.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "displace.h"
+#include "pci_rules.h"
+#include "pci_table.h"
+
+/* What the format's numbers have room for, and where time and memory would run away. */
+enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x7FFF };
+enum { MOST_CELLS = 1 << 21, MOST_ITEMS = 1024, MOST_WORK = 1 << 23, MOST_SEEDS = 256 };
+
+/* A rule as part of a row. What a row answers depends on nothing but its items: equal rows are one. */
+struct item {
+    uint32_t position, module;
+    uint32_t kind; /* class_test | sub_names << 8 | source << 16 */
+    uint32_t sub;
+};
+
+static uint8_t class_test_of(const struct item *item)
+{
+    return (uint8_t)item->kind;
+}
+
+static uint32_t sub_names_of(const struct item *item)
+{
+    return item->kind >> 8 & 3;
+}
+
+static uint32_t source_of(const struct item *item)
+{
+    return item->kind >> 16;
+}
+
+static uint32_t sub_mask(uint32_t sub_names)
+{
+    return (sub_names & SUB_VENDOR ? 0xFFFF0000u : 0) | (sub_names & SUB_DEVICE ? 0xFFFF : 0);
+}
+
+/* The rules that name the same ids, as a list by line. */
+struct group {
+    uint32_t names, key;
+    uint32_t first, last; /* rules */
+};
+
+struct node {
+    uint32_t mask, row;
+};
+
+struct pci_compiler {
+    struct pci_rules rules;
+    struct interner *answers;
+    struct interner group_ids, rows;
+    struct group *groups;
+    uint32_t *next;              /* of each rule: the next of its group, or NEVER */
+    struct bytes_vector cells;   /* u16 */
+    struct bytes_vector nodes;   /* mask u32, row u32 */
+    struct bytes_vector entries; /* sub u32, node u32, row u32 */
+    struct bytes_vector keys;    /* key u32, row u32: devices with a row of their own */
+    struct item items[MOST_ITEMS], kept[MOST_ITEMS];
+    uint32_t vendors[PCI_VENDORS], vendor_count; /* vendor << 16 | row */
+    uint32_t rare[PCI_RARE_DEVICES], rare_count;
+    const struct group *vendor_groups[PCI_VENDORS], *rare_groups[PCI_RARE_DEVICES];
+    uint32_t work;
+    enum pci_result result; /* the first thing that went wrong */
+};
+
+static void give_up(struct pci_compiler *c, enum pci_result result)
+{
+    if (c->result == PCI_WRITTEN)
+        c->result = result;
+}
+
+/* ---- groups and rows -------------------------------------------------------------------------- */
+
+static void group_rules(struct pci_compiler *c)
+{
+    for (uint32_t i = 0; i < c->rules.count; i++) {
+        const struct pci_rule *rule = &c->rules.rules[i];
+        uint32_t name[2] = {rule->names, rule->key}, id = intern(&c->group_ids, name, sizeof name);
+        c->next[i] = NEVER;
+        if (id == INTERN_FAILED) {
+            give_up(c, PCI_NO_MEMORY);
+            return;
+        }
+        if (c->groups[id].names == NEVER)
+            c->groups[id] = (struct group){rule->names, rule->key, i, i};
+        else
+            c->next[c->groups[id].last] = i;
+        c->groups[id].last = i;
+    }
+}
+
+static uint32_t intern_row(struct pci_compiler *c, const struct item *items, uint32_t count)
+{
+    uint32_t row = intern(&c->rows, items, count * sizeof *items);
+
+    if (row == INTERN_FAILED)
+        give_up(c, PCI_NO_MEMORY);
+    else if (row > MOST_ROWS)
+        give_up(c, PCI_UNFIT);
+    return row;
+}
+
+/* The row of the rules of up to three lists, by line. */
+static uint32_t merged_row(struct pci_compiler *c, const uint32_t heads[3])
+{
+    uint32_t at[3] = {heads[0], heads[1], heads[2]}, count = 0;
+
+    for (;;) {
+        uint32_t least = NEVER;
+        const struct pci_rule *rule;
+        for (unsigned i = 0; i < 3; i++)
+            least = at[i] < least ? at[i] : least;
+        if (least == NEVER)
+            return intern_row(c, c->items, count);
+        if (count == MOST_ITEMS) {
+            give_up(c, PCI_UNFIT);
+            return 0;
+        }
+        rule = &c->rules.rules[least];
+        c->items[count++] =
+            (struct item){rule->position, rule->module,
+                          rule->class_test | (uint32_t)rule->sub_names << 8 | rule->source << 16, rule->sub};
+        for (unsigned i = 0; i < 3; i++)
+            at[i] = at[i] == least ? c->next[least] : at[i];
+    }
+}
+
+static void push_pair(struct bytes_vector *out, uint32_t first, uint32_t second)
+{
+    bytes_push_u32(out, first);
+    bytes_push_u32(out, second);
+}
+
+/* The rows of vendors alone; devices alone are few or none. */
+static void make_partial_rows(struct pci_compiler *c)
+{
+    for (uint32_t g = 0; g < c->group_ids.count; g++) {
+        const struct group *group = &c->groups[g];
+        uint32_t heads[3] = {group->first, NEVER, NEVER};
+        if (group->names == NAMES_VENDOR && c->vendor_count < PCI_VENDORS) {
+            c->vendor_groups[c->vendor_count] = group;
+            c->vendors[c->vendor_count++] = group->key | merged_row(c, heads);
+        } else if (group->names == NAMES_DEVICE && c->rare_count < PCI_RARE_DEVICES) {
+            c->rare_groups[c->rare_count] = group;
+            c->rare[c->rare_count++] = group->key;
+        } else if (group->names == NAMES_VENDOR || group->names == NAMES_DEVICE) {
+            give_up(c, PCI_UNFIT);
+        }
+    }
+}
+
+static uint32_t first_of(const struct group *const *groups, uint32_t count, uint32_t key)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (groups[i]->key == key)
+            return groups[i]->first;
+    return NEVER;
+}
+
+static void make_rows(struct pci_compiler *c)
+{
+    intern_row(c, c->items, 0); /* row 0: no id is known */
+    make_partial_rows(c);
+    for (uint32_t g = 0; g < c->group_ids.count && c->result == PCI_WRITTEN; g++) {
+        const struct group *group = &c->groups[g];
+        uint32_t heads[3] = {group->first,
+                             first_of(c->vendor_groups, c->vendor_count, group->key & 0xFFFF0000u),
+                             first_of(c->rare_groups, c->rare_count, group->key & 0xFFFF)};
+        if (group->names == NAMES_BOTH)
+            push_pair(&c->keys, group->key, merged_row(c, heads));
+    }
+}
+
+/* ---- nodes ------------------------------------------------------------------------------------ */
+
+/* Adds the row that is left of a node's row where the sub-ids under its mask are `sub`; or where
+ * they are none that it knows (`sub` is NULL). */
+static uint32_t row_behind(struct pci_compiler *c, uint32_t count, uint32_t sub_names, const uint32_t *sub)
+{
+    uint32_t kept = 0, mask = sub_mask(sub_names);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item = c->items[i];
+        uint32_t wanted = sub_mask(sub_names_of(&item));
+        if (sub == NULL ? wanted == mask : (wanted & mask) == wanted && (*sub & wanted) != item.sub)
+            continue;
+        if (sub != NULL && (wanted & mask) == wanted) {
+            item.kind &= ~0x300u;
+            item.sub = 0;
+        }
+        c->kept[kept++] = item;
+    }
+    return intern_row(c, c->kept, kept);
+}
+
+/* Whether an item before this one asks for the same sub-ids. */
+static bool asked_before(const struct pci_compiler *c, uint32_t item)
+{
+    for (uint32_t i = 0; i < item; i++)
+        if (sub_names_of(&c->items[i]) == sub_names_of(&c->items[item]) &&
+            c->items[i].sub == c->items[item].sub)
+            return true;
+    return false;
+}
+
+/* A node for the row whose items are in c->items. Both sub-ids come first: whoever is found there
+ * has all other items settled too. */
+static uint32_t add_node(struct pci_compiler *c, uint32_t count)
+{
+    uint32_t node = (uint32_t)(c->nodes.size / sizeof(struct node)), sub_names = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        sub_names = sub_names_of(&c->items[i]) > sub_names ? sub_names_of(&c->items[i]) : sub_names;
+    push_pair(&c->nodes, sub_mask(sub_names), row_behind(c, count, sub_names, NULL));
+    for (uint32_t i = 0; i < count && c->result == PCI_WRITTEN; i++) {
+        c->work += count;
+        if (c->work > MOST_WORK || node > MOST_NODES)
+            give_up(c, PCI_UNFIT);
+        if (sub_names_of(&c->items[i]) != sub_names || asked_before(c, i))
+            continue;
+        push_pair(&c->entries, c->items[i].sub, node);
+        bytes_push_u32(&c->entries, row_behind(c, count, sub_names, &c->items[i].sub));
+    }
+    return node;
+}
+
+/* ---- cells ------------------------------------------------------------------------------------ */
+
+/* Modules of an answer in the making; only the first source that has any counts. */
+struct answer {
+    uint8_t modules[(MOST_ITEMS + MOST_DEFAULTS) * 4];
+    uint32_t count, source;
+};
+
+static void answer_add(struct answer *answer, uint32_t source, uint32_t module)
+{
+    if (answer->count == 0)
+        answer->source = source;
+    if (answer->source == source)
+        store_u32(answer->modules + (size_t)answer->count++ * 4, module);
+}
+
+static void answer_add_defaults(struct pci_compiler *c, struct answer *answer, uint64_t defaults)
+{
+    for (; defaults != 0; defaults &= defaults - 1) {
+        const struct pci_rule *rule = c->rules.defaults[__builtin_ctzll(defaults)];
+        answer_add(answer, rule->source, rule->module);
+    }
+}
+
+/* The items that a class meets, and the rules that every device is asked, by line. */
+static uint32_t make_answer(struct pci_compiler *c, uint32_t count, uint64_t tests, uint64_t defaults)
+{
+    struct answer answer;
+    uint32_t id;
+
+    answer.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct item *item = &c->items[i];
+        uint64_t before = item->position < 64 ? (1ull << item->position) - 1 : ~0ull;
+        if (class_test_of(item) != NO_CLASS_TEST && !(tests >> class_test_of(item) & 1))
+            continue;
+        answer_add_defaults(c, &answer, defaults & before);
+        defaults &= ~before;
+        answer_add(&answer, source_of(item), item->module);
+    }
+    answer_add_defaults(c, &answer, defaults);
+    id = intern(c->answers, answer.modules, (size_t)answer.count * 4);
+    if (id == INTERN_FAILED)
+        give_up(c, PCI_NO_MEMORY);
+    else if (id >= MOST_ANSWERS)
+        give_up(c, PCI_UNFIT);
+    return id;
+}
+
+/* What one row gave for classes before: most classes of a row answer alike. */
+struct remembered {
+    uint64_t tests, defaults;
+    uint32_t answer;
+};
+
+static uint32_t answer_of_class(struct pci_compiler *c, uint32_t count, uint64_t tests, uint64_t defaults,
+                                struct remembered *memory, uint32_t *memory_count)
+{
+    uint32_t i = 0;
+
+    while (i < *memory_count && (memory[i].tests != tests || memory[i].defaults != defaults))
+        i++;
+    if (i == *memory_count)
+        memory[(*memory_count)++] =
+            (struct remembered){tests, defaults, make_answer(c, count, tests, defaults)};
+    return memory[i].answer;
+}
+
+/* The cells of one row: all classes. */
+static void make_cells(struct pci_compiler *c, uint32_t row)
+{
+    struct remembered memory[256];
+    uint32_t memory_count = 0, count = c->rows.strings[row].length / (uint32_t)sizeof(struct item);
+    uint32_t node = NEVER;
+    uint64_t asked = 0, sub_tests = 0; /* class tests of all items, and of those with sub-ids */
+    bool sub_always = false;
+
+    memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t test = class_test_of(&c->items[i]);
+        uint64_t bit = test == NO_CLASS_TEST ? 0 : 1ull << test;
+        asked |= bit;
+        if (sub_names_of(&c->items[i]) != SUB_NONE) {
+            sub_tests |= bit;
+            sub_always |= test == NO_CLASS_TEST;
+        }
+    }
+    for (uint32_t class = 0; class < c->rules.class_count && c->result == PCI_WRITTEN; class++) {
+        uint64_t tests = c->rules.tests_of_class[class];
+        uint8_t cell[2];
+        uint32_t number;
+        if (sub_always || (tests & sub_tests)) {
+            node = node == NEVER ? add_node(c, count) : node;
+            number = PCI_NODE | node;
+        } else {
+            number = answer_of_class(c, count, tests & asked, c->rules.defaults_of_class[class], memory,
+                                     &memory_count);
+        }
+        cell[0] = (uint8_t)number;
+        cell[1] = (uint8_t)(number >> 8);
+        bytes_push(&c->cells, cell, sizeof cell);
+    }
+}
+
+/* Rows are added meanwhile, behind nodes; each has fewer kinds of sub-ids than the row it is from. */
+static void make_all_cells(struct pci_compiler *c)
+{
+    for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++) {
+        if (c->cells.size / 2 > MOST_CELLS)
+            give_up(c, PCI_UNFIT);
+        make_cells(c, row);
+    }
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+static uint32_t put(struct bytes_vector *out, const void *bytes, size_t size)
+{
+    uint32_t at;
+
+    while (out->size % 8 != 0 && !out->failed)
+        bytes_push(out, "", 1);
+    at = (uint32_t)out->size;
+    bytes_push(out, bytes, size);
+    return at;
+}
+
+static uint32_t put_displacements(struct bytes_vector *out, const struct displaced *displaced)
+{
+    uint32_t at = put(out, NULL, 0), count = 1u << displaced->bucket_bits;
+    uint8_t *p = bytes_extend(out, (size_t)count * 2);
+
+    for (uint32_t i = 0; p != NULL && i < count; i++) {
+        p[2 * i] = (uint8_t)displaced->displacements[i];
+        p[2 * i + 1] = (uint8_t)(displaced->displacements[i] >> 8);
+    }
+    return at;
+}
+
+typedef uint32_t hash_function(const uint8_t *key, uint32_t multiplier);
+
+static uint32_t hash_device(const uint8_t *key, uint32_t multiplier)
+{
+    return pci_hash(load_u32(key), multiplier);
+}
+
+static uint32_t hash_entry(const uint8_t *key, uint32_t multiplier)
+{
+    return pci_sub_hash(load_u32(key), load_u32(key + 4), multiplier);
+}
+
+/* Seeks a multiplier under which all keys find a place. */
+static bool displace_keys(struct pci_compiler *c, const struct bytes_vector *keys, uint32_t width,
+                          hash_function *hash, struct displaced *displaced, uint32_t *multiplier)
+{
+    uint32_t count = (uint32_t)(keys->size / width), bits = slot_bits_for(count);
+    uint32_t *hashes = malloc(((size_t)count + 1) * sizeof *hashes);
+    enum displace_result result = DISPLACE_COLLISION;
+
+    if (hashes == NULL || keys->failed)
+        give_up(c, PCI_NO_MEMORY);
+    else if (bits > MOST_SLOT_BITS)
+        give_up(c, PCI_UNFIT);
+    *multiplier = 0x9E3779B1u;
+    for (unsigned seed = 0; c->result == PCI_WRITTEN && result == DISPLACE_COLLISION; seed++) {
+        *multiplier = *multiplier * 0x915F77F5u + 0x2C1B3C6Eu; /* odd again */
+        for (uint32_t i = 0; i < count; i++)
+            hashes[i] = hash(keys->data + (size_t)i * width, *multiplier);
+        result = displace(hashes, count, bits, displaced);
+        if (result == DISPLACE_NO_MEMORY)
+            give_up(c, PCI_NO_MEMORY);
+        else if (result == DISPLACE_COLLISION && seed == MOST_SEEDS)
+            give_up(c, PCI_UNFIT);
+    }
+    free(hashes);
+    return c->result == PCI_WRITTEN;
+}
+
+/* All 32 bits of 1 / odd, by Newton's iteration. */
+static uint32_t inverse(uint32_t odd)
+{
+    uint32_t x = odd;
+
+    for (unsigned i = 0; i < 4; i++)
+        x *= 2 - odd * x;
+    return x;
+}
+
+static uint32_t vendor_row(const uint32_t *header, uint32_t vendor)
+{
+    uint32_t entry = header[PCI_VENDOR_ROWS + (vendor * header[PCI_VENDOR_MULTIPLIER] >> 27)];
+
+    return entry >> 16 == vendor ? entry & 0xFFFF : 0;
+}
+
+static bool is_rare(const struct pci_compiler *c, uint32_t device)
+{
+    for (uint32_t i = 0; i < c->rare_count; i++)
+        if (c->rare[i] == device)
+            return true;
+    return false;
+}
+
+/* A free slot names a device that no pattern does, with the row that the device has anyway. */
+static uint32_t free_slot(const struct pci_compiler *c, const uint32_t *header,
+                          const struct displaced *displaced, uint32_t slot)
+{
+    uint32_t shift = 32 - displaced->slot_bits, again = inverse(header[PCI_MULTIPLIER]);
+
+    for (uint32_t tag = 0;; tag++) {
+        uint32_t bucket = tag & ((1u << displaced->bucket_bits) - 1);
+        uint32_t h = (slot ^ displaced->displacements[bucket]) << shift | tag;
+        uint32_t key = (h ^ h >> 16) * again;
+        if (!is_rare(c, key & 0xFFFF))
+            return vendor_row(header, key >> 16) << shift | tag;
+    }
+}
+
+static void put_devices(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    struct displaced displaced;
+    uint32_t shift;
+    uint8_t *slots;
+
+    if (!displace_keys(c, &c->keys, 8, hash_device, &displaced, &header[PCI_MULTIPLIER]))
+        return;
+    header[PCI_SLOT_BITS] = displaced.slot_bits;
+    header[PCI_BUCKET_BITS] = displaced.bucket_bits;
+    header[PCI_AT_DISPLACEMENTS] = put_displacements(out, &displaced);
+    header[PCI_AT_SLOTS] = put(out, NULL, 0);
+    shift = 32 - displaced.slot_bits;
+    slots = bytes_extend(out, (size_t)4 << displaced.slot_bits);
+    for (uint32_t slot = 0; slots != NULL && slot < 1u << displaced.slot_bits; slot++) {
+        uint32_t key = displaced.key_of_slot[slot];
+        const uint8_t *pair = c->keys.data + ((size_t)key - 1) * 8;
+        uint32_t word = key == 0
+                            ? free_slot(c, header, &displaced, slot)
+                            : load_u32(pair + 4) << shift |
+                                  (pci_hash(load_u32(pair), header[PCI_MULTIPLIER]) & ((1u << shift) - 1));
+        store_u32(slots + (size_t)slot * 4, word);
+    }
+    displace_free(&displaced);
+}
+
+static void put_entries(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    struct displaced displaced;
+    uint8_t *entries;
+
+    if (!displace_keys(c, &c->entries, 12, hash_entry, &displaced, &header[PCI_SUB_MULTIPLIER]))
+        return;
+    header[PCI_SUB_SLOT_BITS] = displaced.slot_bits;
+    header[PCI_SUB_BUCKET_BITS] = displaced.bucket_bits;
+    header[PCI_AT_SUB_DISPLACEMENTS] = put_displacements(out, &displaced);
+    header[PCI_AT_SUB_ENTRIES] = put(out, NULL, 0);
+    entries = bytes_extend(out, (size_t)8 << displaced.slot_bits);
+    for (uint32_t slot = 0; entries != NULL && slot < 1u << displaced.slot_bits; slot++) {
+        uint32_t key = displaced.key_of_slot[slot];
+        const uint8_t *entry = c->entries.data + ((size_t)key - 1) * 12;
+        uint64_t word = key == 0 ? 0xFFFFull << 32
+                                 : load_u32(entry) | (uint64_t)load_u32(entry + 4) << 32 |
+                                       (uint64_t)load_u32(entry + 8) << 48;
+        store_u64(entries + (size_t)slot * 8, word);
+    }
+    displace_free(&displaced);
+}
+
+/* Seeks a multiplier under which no two vendors meet. Free ones stay zero: vendor 0 has row 0, too,
+ * where it is not among them. */
+static void place_vendors(struct pci_compiler *c, uint32_t *header)
+{
+    uint32_t multiplier = 0x9E3779B1u, placed = 0;
+
+    for (unsigned seed = 0; seed < 1u << 16; seed++, multiplier = multiplier * 0x915F77F5u + 0x2C1B3C6Eu) {
+        uint32_t *rows = header + PCI_VENDOR_ROWS;
+        uint32_t used = 0;
+        memset(rows, 0, PCI_VENDORS * sizeof *rows);
+        for (placed = 0; placed < c->vendor_count; placed++) {
+            uint32_t place = (c->vendors[placed] >> 16) * multiplier >> 27;
+            if (used >> place & 1)
+                break;
+            used |= 1u << place;
+            rows[place] = c->vendors[placed];
+        }
+        header[PCI_VENDOR_MULTIPLIER] = multiplier;
+        if (placed == c->vendor_count)
+            return;
+    }
+    give_up(c, PCI_UNFIT);
+}
+
+static void put_all(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    header[PCI_PRESENT] = 1;
+    header[PCI_ROWS] = c->rows.count;
+    header[PCI_CLASSES] = c->rules.class_count;
+    header[PCI_NODES] = (uint32_t)(c->nodes.size / sizeof(struct node));
+    for (unsigned i = 0; i < PCI_RARE_DEVICES; i++)
+        header[PCI_RARE + i] = i < c->rare_count ? c->rare[i] : NEVER;
+    place_vendors(c, header);
+    put_devices(c, out, header);
+    put_entries(c, out, header);
+    header[PCI_AT_CELLS] = put(out, c->cells.data, c->cells.size);
+    header[PCI_AT_NODES] = put(out, c->nodes.data, c->nodes.size);
+    header[PCI_AT_CLASS_TABLES] = put(out, c->rules.class_tables, sizeof c->rules.class_tables);
+    if (c->cells.failed || c->nodes.failed || out->failed)
+        give_up(c, PCI_NO_MEMORY);
+}
+
+static void compile_rules(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    c->groups = malloc(((size_t)c->rules.count + 1) * sizeof *c->groups);
+    c->next = malloc(((size_t)c->rules.count + 1) * sizeof *c->next);
+    if (c->groups == NULL || c->next == NULL) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
+    memset(c->groups, 0xFF, ((size_t)c->rules.count + 1) * sizeof *c->groups);
+    group_rules(c);
+    if (c->result == PCI_WRITTEN)
+        make_rows(c);
+    make_all_cells(c);
+    if (c->result == PCI_WRITTEN)
+        put_all(c, out, header);
+}
+
+static void free_compiler(struct pci_compiler *c)
+{
+    pci_rules_free(&c->rules);
+    intern_free(&c->group_ids);
+    intern_free(&c->rows);
+    free(c->groups);
+    free(c->next);
+    bytes_free(&c->cells);
+    bytes_free(&c->nodes);
+    bytes_free(&c->entries);
+    bytes_free(&c->keys);
+    free(c);
+}
+
+enum pci_result pci_table_write(const struct pci_input *input, struct interner *answers,
+                                struct bytes_vector *out, size_t place)
+{
+    struct pci_compiler *c = calloc(1, sizeof *c);
+    uint32_t header[PCI_TABLE_WORDS] = {0};
+    size_t start = out->size;
+    enum pci_result result;
+
+    if (c == NULL)
+        return PCI_NO_MEMORY;
+    c->answers = answers;
+    c->result = pci_rules_gather(input, &c->rules);
+    if (c->result == PCI_WRITTEN)
+        compile_rules(c, out, header);
+    result = c->result;
+    free_compiler(c);
+    if (result == PCI_UNFIT && !out->failed)
+        out->size = start;
+    for (unsigned i = 0; i < PCI_TABLE_WORDS && result == PCI_WRITTEN; i++)
+        store_u32(out->data + place + (size_t)i * 4, header[i]);
+    return result;
+}

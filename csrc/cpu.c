@@ -1,0 +1,51 @@
+#include "cpu.h"
+
+#include "pyalias.h"
+
+enum { MOST_VARIANTS = 4 };
+
+/* Fills in what this CPU runs, slowest first. */
+static unsigned list_variants(const struct pci_variant **variants)
+{
+    unsigned count = 0;
+
+    variants[count++] = &pci_portable;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+#if 0
+    if (__builtin_cpu_supports("ssse3"))
+        variants[count++] = &pci_ssse3;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+        variants[count++] = &pci_avx2;
+#endif
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
+        variants[count++] = &pci_avx512;
+#elif defined(__aarch64__)
+    variants[count++] = &pci_neon; /* part of every 64-bit ARM */
+#endif
+    return count;
+}
+
+const struct pci_variant *cpu_variant(unsigned number)
+{
+    const struct pci_variant *variants[MOST_VARIANTS];
+
+    return number < list_variants(variants) ? variants[number] : NULL;
+}
+
+unsigned pya_variant_count(void)
+{
+    const struct pci_variant *variants[MOST_VARIANTS];
+
+    return list_variants(variants);
+}
+
+const char *pya_variant_name(unsigned number)
+{
+    const struct pci_variant *variant = cpu_variant(number);
+
+    return variant == NULL ? NULL : variant->name;
+}

@@ -1,0 +1,10 @@
+/* The one place that asks the CPU what it can do. */
+#ifndef PYALIAS_CPU_H
+#define PYALIAS_CPU_H
+
+#include "pci_engine.h"
+
+/* The variants that this CPU runs, slowest first; NULL behind the last. */
+const struct pci_variant *cpu_variant(unsigned number);
+
+#endif

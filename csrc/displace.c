@@ -1,0 +1,115 @@
+#include "displace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_IN_A_BUCKET = 32 };
+
+uint32_t slot_bits_for(uint32_t keys)
+{
+    uint32_t bits = 5;
+
+    while (bits < 31 && keys > (1u << bits) - (1u << (bits - 4)))
+        bits++;
+    return bits;
+}
+
+/* The keys bucket by bucket, and the buckets from the fullest to the emptiest. */
+struct work {
+    uint32_t *start, *keys, *order;
+};
+
+static bool sort_keys(struct work *work, const uint32_t *hashes, uint32_t count, uint32_t buckets)
+{
+    uint32_t place[MOST_IN_A_BUCKET + 2] = {0};
+
+    for (uint32_t i = 0; i < count; i++)
+        work->start[(hashes[i] & (buckets - 1)) + 2]++;
+    for (uint32_t b = 0; b < buckets; b++) {
+        uint32_t keys = work->start[b + 2];
+        if (keys > MOST_IN_A_BUCKET)
+            return false;
+        place[MOST_IN_A_BUCKET - keys + 1]++;
+        work->start[b + 2] += work->start[b + 1];
+    }
+    for (uint32_t i = 0; i < count; i++)
+        work->keys[work->start[(hashes[i] & (buckets - 1)) + 1]++] = i;
+    for (unsigned i = 1; i < MOST_IN_A_BUCKET + 2; i++)
+        place[i] += place[i - 1];
+    for (uint32_t b = 0; b < buckets; b++)
+        work->order[place[MOST_IN_A_BUCKET - (work->start[b + 1] - work->start[b])]++] = b;
+    return true;
+}
+
+/* Takes the slots of all keys of a bucket under one displacement, or none. */
+static bool place_bucket(struct displaced *out, const uint32_t *hashes, const uint32_t *keys, uint32_t count,
+                         uint32_t displacement)
+{
+    uint32_t shift = 32 - out->slot_bits;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t slot = hashes[keys[i]] >> shift ^ displacement;
+        if (out->key_of_slot[slot] != 0) {
+            while (i-- > 0)
+                out->key_of_slot[hashes[keys[i]] >> shift ^ displacement] = 0;
+            return false;
+        }
+        out->key_of_slot[slot] = keys[i] + 1;
+    }
+    return true;
+}
+
+/* The first key goes to each free slot in turn: for buckets of one, the first is good. */
+static bool place_all(const struct work *work, struct displaced *out, const uint32_t *hashes)
+{
+    uint32_t slots = 1u << out->slot_bits, first_free = 0;
+
+    for (uint32_t i = 0; i < 1u << out->bucket_bits; i++) {
+        uint32_t bucket = work->order[i], slot;
+        const uint32_t *keys = work->keys + work->start[bucket];
+        uint32_t count = work->start[bucket + 1] - work->start[bucket];
+        if (count == 0)
+            break;
+        while (first_free < slots && out->key_of_slot[first_free] != 0)
+            first_free++;
+        for (slot = first_free; slot < slots; slot++) {
+            uint32_t displacement = hashes[keys[0]] >> (32 - out->slot_bits) ^ slot;
+            if (out->key_of_slot[slot] == 0 && place_bucket(out, hashes, keys, count, displacement)) {
+                out->displacements[bucket] = (uint16_t)displacement;
+                break;
+            }
+        }
+        if (slot == slots)
+            return false;
+    }
+    return true;
+}
+
+enum displace_result displace(const uint32_t *hashes, uint32_t count, uint32_t slot_bits,
+                              struct displaced *displaced)
+{
+    uint32_t buckets = 1u << (slot_bits - 1);
+    struct work work = {calloc((size_t)buckets + 2, sizeof(uint32_t)),
+                        malloc(((size_t)count + 1) * sizeof(uint32_t)), malloc(buckets * sizeof(uint32_t))};
+    enum displace_result result = DISPLACE_NO_MEMORY;
+
+    *displaced = (struct displaced){slot_bits, slot_bits - 1, calloc(buckets, sizeof(uint16_t)),
+                                    calloc((size_t)1 << slot_bits, sizeof(uint32_t))};
+    if (work.start && work.keys && work.order && displaced->displacements && displaced->key_of_slot)
+        result = sort_keys(&work, hashes, count, buckets) && place_all(&work, displaced, hashes)
+                     ? DISPLACED
+                     : DISPLACE_COLLISION;
+    free(work.start);
+    free(work.keys);
+    free(work.order);
+    if (result != DISPLACED)
+        displace_free(displaced);
+    return result;
+}
+
+void displace_free(struct displaced *displaced)
+{
+    free(displaced->displacements);
+    free(displaced->key_of_slot);
+    memset(displaced, 0, sizeof *displaced);
+}

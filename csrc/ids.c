@@ -1,0 +1,45 @@
+/*
+ * The ids of a batch after matching: combinations become answer ids, refused and null rows become 0.
+ */
+#include <stdbool.h>
+
+#include "pyalias.h"
+
+pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows)
+{
+    pya_unsettled count = {0, 0, 0};
+    uint64_t marked = 0;
+
+    for (uint64_t i = 0; i < rows; i++) {
+        marked += ids[i] >> 31;
+        count.invalid += ids[i] == PYA_ID_INVALID;
+        count.nulls += ids[i] == PYA_ID_NULL;
+    }
+    count.combinations = marked - count.invalid - count.nulls;
+    return count;
+}
+
+static bool is_combination(uint32_t id)
+{
+    return id >= PYA_ID_COMBINATION && id < PYA_ID_NULL;
+}
+
+void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids)
+{
+    for (uint64_t i = 0; i < rows; i++)
+        if (is_combination(ids[i]))
+            ids[i] = combination_ids[ids[i] & ~PYA_ID_COMBINATION];
+}
+
+void pya_ids_settle(uint32_t *ids, uint64_t rows, uint64_t *invalid, uint8_t *validity)
+{
+    for (uint64_t i = 0; i < rows; i++) {
+        if (ids[i] < PYA_ID_NULL)
+            continue;
+        if (ids[i] == PYA_ID_INVALID)
+            *invalid++ = i;
+        else
+            validity[i / 8] &= (uint8_t)~(1u << i % 8);
+        ids[i] = 0;
+    }
+}

@@ -1,0 +1,351 @@
+/*
+ * The variant for AVX-512 with byte permutes (VBMI): Ice Lake, Zen 4 and later.
+ *
+ * A row fits one vector. Two rows' digits are gathered by one permute and turned into numbers by a
+ * second, whose table gives for each character its value and the upper half that it must have: what
+ * comes out differs from what went in, in that half, where no digit stood.
+ */
+#include "pci_block.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vbmi,bmi,bmi2,popcnt")))
+#define TARGET_INLINE static inline __attribute__((always_inline)) TARGET
+
+enum { STEP = 16, STEPS = PCI_BLOCK / STEP };
+
+/* Where the digits of two rows go: upper digits of all bytes in the first half, lower in the second.
+ * Bytes of a half: two keys, two sub-ids, then base classes, sub-classes, interfaces; rest is free. */
+#define ROW2 64
+#define HALF(n)                                                                                              \
+    20 + n, 18 + n, 11 + n, 9 + n, ROW2 + 20 + n, ROW2 + 18 + n, ROW2 + 11 + n, ROW2 + 9 + n, 40 + n,        \
+        38 + n, 30 + n, 28 + n, ROW2 + 40 + n, ROW2 + 38 + n, ROW2 + 30 + n, ROW2 + 28 + n, 44 + n,          \
+        ROW2 + 44 + n, 48 + n, ROW2 + 48 + n, 51 + n, ROW2 + 51 + n, 44 + n, 44 + n, 44 + n, 44 + n, 44 + n, \
+        44 + n, 44 + n, 44 + n, 44 + n, 44 + n
+
+static const uint8_t pick_digits[64] = {HALF(0), HALF(1)};
+
+/* By the low six bits of a character: 0x3n for '0' to '9', 0x4n for 'A' (1) to 'F' (6), and for
+ * others an upper half with other bits 4 and 5 than any character has that comes here. */
+#define NONE(n) (uint8_t)(~(n) & 0x30)
+static const uint8_t digit_values[64] = {
+    NONE(0),    0x4A,       0x4B,       0x4C,       0x4D,       0x4E,       0x4F,       NONE(0x07),
+    NONE(0x08), NONE(0x09), NONE(0x0A), NONE(0x0B), NONE(0x0C), NONE(0x0D), NONE(0x0E), NONE(0x0F),
+    NONE(0x10), NONE(0x11), NONE(0x12), NONE(0x13), NONE(0x14), NONE(0x15), NONE(0x16), NONE(0x17),
+    NONE(0x18), NONE(0x19), NONE(0x1A), NONE(0x1B), NONE(0x1C), NONE(0x1D), NONE(0x1E), NONE(0x1F),
+    NONE(0x20), NONE(0x21), NONE(0x22), NONE(0x23), NONE(0x24), NONE(0x25), NONE(0x26), NONE(0x27),
+    NONE(0x28), NONE(0x29), NONE(0x2A), NONE(0x2B), NONE(0x2C), NONE(0x2D), NONE(0x2E), NONE(0x2F),
+    0x30,       0x31,       0x32,       0x33,       0x34,       0x35,       0x36,       0x37,
+    0x38,       0x39,       NONE(0x3A), NONE(0x3B), NONE(0x3C), NONE(0x3D), NONE(0x3E), NONE(0x3F)};
+
+/* From the class bytes of 2 x 16 rows, eight a pair of rows: base classes and sub-classes of all. */
+#define PAIRS(n)                                                                                             \
+    n, n + 1, n + 8, n + 9, n + 16, n + 17, n + 24, n + 25, n + 32, n + 33, n + 40, n + 41, n + 48, n + 49,  \
+        n + 56, n + 57
+static const uint8_t pick_classes[64] = {PAIRS(0), PAIRS(64), PAIRS(2), PAIRS(66)};
+static const uint8_t pick_interfaces[64] = {PAIRS(4), PAIRS(68), PAIRS(4), PAIRS(68)};
+
+static const uint64_t pick_ids[8] = {0, 4, 8, 12, 1, 5, 9, 13};
+static const uint64_t pick_class_bytes[8] = {2, 6, 10, 14, 2, 6, 10, 14};
+
+/* The ids of a block, as numbers. */
+struct ids {
+    uint32_t key[PCI_BLOCK], sub[PCI_BLOCK];
+    uint8_t classes[PCI_BLOCK]; /* class ids */
+    uint64_t refused;
+};
+
+/* What stays the same for all rows. */
+struct constants {
+    __m512i form, mask, digits, values, pick_ids, pick_class_bytes;
+};
+
+/* What must be zero where its mask has bits. */
+struct differences {
+    __m512i form, digits;
+};
+
+TARGET_INLINE struct constants load_constants(const struct pci_form *form)
+{
+    return (struct constants){
+        _mm512_loadu_si512(form->text),  _mm512_loadu_si512(form->mask),
+        _mm512_loadu_si512(pick_digits), _mm512_loadu_si512(digit_values),
+        _mm512_loadu_si512(pick_ids),    _mm512_loadu_si512(pick_class_bytes),
+    };
+}
+
+/* a | (b ^ c) */
+TARGET_INLINE __m512i or_difference(__m512i a, __m512i b, __m512i c)
+{
+    return _mm512_ternarylogic_epi64(a, b, c, 0xF6);
+}
+
+TARGET_INLINE __m512i read_two_rows(const uint8_t *first, const uint8_t *second, const struct constants *k,
+                                    struct differences *different)
+{
+    __m512i x = _mm512_loadu_si512(first), y = _mm512_loadu_si512(second), digits, values;
+
+    different->form = or_difference(different->form, k->form, x);
+    different->form = or_difference(different->form, k->form, y);
+    digits = _mm512_permutex2var_epi8(x, k->digits, y);
+    values = _mm512_permutexvar_epi8(digits, k->values);
+    different->digits = or_difference(different->digits, digits, values);
+    return values;
+}
+
+/* Four rows: from each pair 16 bytes of keys and sub-ids, then 16 of class bytes. */
+TARGET_INLINE __m512i read_four_rows(const struct pci_rows *rows, size_t index, bool listed,
+                                     const struct constants *k, struct differences *different)
+{
+    __m512i low = read_two_rows(row_of(rows, index, listed), row_of(rows, index + 1, listed), k, different);
+    __m512i high =
+        read_two_rows(row_of(rows, index + 2, listed), row_of(rows, index + 3, listed), k, different);
+    __m512i upper = _mm512_shuffle_i64x2(low, high, 0x44), lower = _mm512_shuffle_i64x2(low, high, 0xEE);
+
+    /* bits of the mask from the first, the others from the second */
+    return _mm512_ternarylogic_epi64(_mm512_set1_epi8((char)0xF0), _mm512_slli_epi16(upper, 4), lower, 0xCA);
+}
+
+/* Sixteen rows: keys and sub-ids to memory; class bytes are returned, eight a pair of rows. */
+TARGET_INLINE __m512i read_step(const struct pci_rows *rows, size_t index, bool listed,
+                                const struct constants *k, struct differences *different, uint32_t *key,
+                                uint32_t *sub)
+{
+    __m512i a, b, ids01, ids23, class01, class23;
+
+    for (unsigned i = 0; i < STEP; i++)
+        fetch_ahead(row_of(rows, index + i, listed));
+    a = read_four_rows(rows, index, listed, k, different);
+    b = read_four_rows(rows, index + 4, listed, k, different);
+    ids01 = _mm512_permutex2var_epi64(a, k->pick_ids, b);
+    class01 = _mm512_permutex2var_epi64(a, k->pick_class_bytes, b);
+    a = read_four_rows(rows, index + 8, listed, k, different);
+    b = read_four_rows(rows, index + 12, listed, k, different);
+    ids23 = _mm512_permutex2var_epi64(a, k->pick_ids, b);
+    class23 = _mm512_permutex2var_epi64(a, k->pick_class_bytes, b);
+    _mm512_storeu_si512(key, _mm512_shuffle_i64x2(ids01, ids23, 0x44));
+    _mm512_storeu_si512(sub, _mm512_shuffle_i64x2(ids01, ids23, 0xEE));
+    return _mm512_shuffle_i64x2(class01, class23, 0x44);
+}
+
+/* 64 looks into a table of 256 bytes. */
+TARGET_INLINE __m512i look_up(const uint8_t *table, __m512i index)
+{
+    __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(table), index, _mm512_loadu_si512(table + 64));
+    __m512i high =
+        _mm512_permutex2var_epi8(_mm512_loadu_si512(table + 128), index, _mm512_loadu_si512(table + 192));
+
+    return _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
+}
+
+TARGET_INLINE __m512i class_ids(const uint8_t *tables, __m512i base, __m512i sub, __m512i interface)
+{
+    __m512i pair = _mm512_add_epi8(look_up(tables + CLASS_BASE, base), look_up(tables + CLASS_SUB, sub));
+    __m512i group =
+        _mm512_and_si512(look_up(tables + CLASS_INTERFACE, interface), look_up(tables + CLASS_MASK, pair));
+
+    return look_up(tables + CLASS_IDS, _mm512_add_epi8(look_up(tables + CLASS_START, pair), group));
+}
+
+TARGET_INLINE uint64_t bad_rows(const struct pci_rows *rows, size_t index, bool listed,
+                                const struct constants *k)
+{
+    uint64_t bad = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        bad |= (uint64_t)!has_form(rows->form, row_of(rows, index + i, listed)) << i;
+    (void)k;
+    return bad;
+}
+
+TARGET_INLINE void read_text(const struct pci_table *table, const struct pci_rows *rows, size_t index,
+                             bool listed, const struct constants *k, struct ids *ids)
+{
+    struct differences different = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i bytes[STEPS], low, high, low_interface, high_interface, bad;
+
+    for (unsigned i = 0; i < STEPS; i++)
+        bytes[i] = read_step(rows, index + (size_t)i * STEP, listed, k, &different, ids->key + i * STEP,
+                             ids->sub + i * STEP);
+    low = _mm512_permutex2var_epi8(bytes[0], _mm512_loadu_si512(pick_classes), bytes[1]);
+    low_interface = _mm512_permutex2var_epi8(bytes[0], _mm512_loadu_si512(pick_interfaces), bytes[1]);
+    high = _mm512_permutex2var_epi8(bytes[2], _mm512_loadu_si512(pick_classes), bytes[3]);
+    high_interface = _mm512_permutex2var_epi8(bytes[2], _mm512_loadu_si512(pick_interfaces), bytes[3]);
+    _mm512_storeu_si512(ids->classes, class_ids(table->class_tables, _mm512_shuffle_i64x2(low, high, 0x44),
+                                                _mm512_shuffle_i64x2(low, high, 0xEE),
+                                                _mm512_shuffle_i64x2(low_interface, high_interface, 0x44)));
+    bad = _mm512_or_si512(_mm512_and_si512(different.form, k->mask),
+                          _mm512_and_si512(different.digits, _mm512_set1_epi8((char)0xF0)));
+    ids->refused = _mm512_test_epi64_mask(bad, bad) ? bad_rows(rows, index, listed, k) : 0;
+}
+
+/* The hashes of sixteen keys, and where their displacements lie. */
+TARGET_INLINE void hash_step(const struct pci_table *table, const uint32_t *key, uint32_t *hashes,
+                             uint32_t *looks)
+{
+    __m512i h = _mm512_mullo_epi32(_mm512_loadu_si512(key), _mm512_set1_epi32((int)table->multiplier));
+
+    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16));
+    _mm512_storeu_si512(hashes, h);
+    _mm512_storeu_si512(looks, _mm512_and_si512(h, _mm512_set1_epi32((int)table->bucket_mask)));
+}
+
+TARGET_INLINE void slot_step(const struct pci_table *table, const uint32_t *hashes, uint32_t *looks)
+{
+    __m512i top =
+        _mm512_srl_epi32(_mm512_loadu_si512(hashes), _mm_cvtsi32_si128((int)(32 - table->slot_bits)));
+
+    _mm512_storeu_si512(looks, _mm512_xor_si512(top, _mm512_loadu_si512(looks)));
+}
+
+TARGET_INLINE __m512i vendor_row_step(const struct pci_table *table, __m512i key)
+{
+    __m512i vendor = _mm512_srli_epi32(key, 16);
+    __m512i place =
+        _mm512_srli_epi32(_mm512_mullo_epi32(vendor, _mm512_set1_epi32((int)table->vendor_multiplier)), 27);
+    __m512i row = _mm512_permutex2var_epi32(_mm512_loadu_si512(table->vendor_rows), place,
+                                            _mm512_loadu_si512(table->vendor_rows + 16));
+    __mmask16 known = _mm512_cmpeq_epi32_mask(_mm512_srli_epi32(row, 16), vendor);
+
+    return _mm512_maskz_and_epi32(known, row, _mm512_set1_epi32(0xFFFF));
+}
+
+/* From slots to where the cells lie; the rows with rare devices. */
+TARGET_INLINE uint32_t cell_step(const struct pci_table *table, const uint32_t *keys, const uint32_t *hashes,
+                                 const uint8_t *classes, uint32_t *looks)
+{
+    __m512i key = _mm512_loadu_si512(keys), slot = _mm512_loadu_si512(looks);
+    __m512i differs = _mm512_xor_si512(slot, _mm512_loadu_si512(hashes));
+    __mmask16 unknown = _mm512_test_epi32_mask(differs, _mm512_set1_epi32((int)table->tag_mask)), rare = 0;
+    __m512i row = _mm512_srl_epi32(slot, _mm_cvtsi32_si128((int)(32 - table->slot_bits)));
+    __m512i device = _mm512_and_si512(key, _mm512_set1_epi32(0xFFFF));
+
+    row = _mm512_mask_mov_epi32(row, unknown, vendor_row_step(table, key));
+    row = _mm512_mullo_epi32(row, _mm512_set1_epi32((int)table->classes));
+    row =
+        _mm512_add_epi32(row, _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)classes)));
+    _mm512_storeu_si512(looks, row);
+    for (unsigned i = 0; i < PCI_RARE_DEVICES; i++)
+        rare |= _mm512_mask_cmpeq_epi32_mask(unknown, device, _mm512_set1_epi32((int)table->rare[i]));
+    return rare;
+}
+
+TARGET_INLINE void answer_ids(const struct pci_table *table, struct ids *ids, uint32_t *answers)
+{
+    uint32_t hashes[PCI_BLOCK], looks[PCI_BLOCK];
+    uint64_t nodes = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+        hash_step(table, ids->key + i, hashes + i, looks + i);
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        uint32_t displacement = load_u16(table->displacements + (size_t)looks[i] * 2);
+        PLAIN(displacement);
+        looks[i] = displacement;
+    }
+    for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+        slot_step(table, hashes + i, looks + i);
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        uint32_t slot = load_u32(table->slots + (size_t)looks[i] * 4);
+        PLAIN(slot);
+        looks[i] = slot;
+    }
+    for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+        ids->refused |= (uint64_t)cell_step(table, ids->key + i, hashes + i, ids->classes + i, looks + i)
+                        << i;
+#pragma GCC unroll 16
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        uint32_t cell = load_u16(table->cells + (size_t)looks[i] * 2);
+        PLAIN(cell);
+        answers[i] = cell;
+    }
+    for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+        nodes |=
+            (uint64_t)_mm512_test_epi32_mask(_mm512_loadu_si512(answers + i), _mm512_set1_epi32(PCI_NODE))
+            << i;
+    for (; nodes != 0; nodes &= nodes - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(nodes);
+        answers[i] = pci_settle(table, answers[i], ids->sub[i], ids->classes[i]);
+        ids->refused |= (uint64_t)(answers[i] == PCI_ASK) << i;
+    }
+}
+
+TARGET_INLINE size_t text_to_answers(const struct pci_table *table, const struct pci_rows *rows,
+                                     size_t blocks, uint32_t *answers, uint64_t *refused, bool listed)
+{
+    struct constants k = load_constants(rows->form);
+    struct ids ids;
+
+    *refused = 0;
+    for (size_t done = 0; done < blocks; done++) {
+        read_text(table, rows, done * PCI_BLOCK, listed, &k, &ids);
+        answer_ids(table, &ids, answers + done * PCI_BLOCK);
+        if (ids.refused) {
+            *refused = ids.refused;
+            return done + 1;
+        }
+    }
+    return blocks;
+}
+
+TARGET static size_t match_text(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
+                                uint32_t *ids, uint64_t *refused)
+{
+    if (rows->at != NULL)
+        return text_to_answers(table, rows, blocks, ids, refused, true);
+    return text_to_answers(table, rows, blocks, ids, refused, false);
+}
+
+/* Sixteen rows of numbers; the bits of those with more than 16 bits, or a class with more than 24. */
+TARGET_INLINE uint32_t number_step(const struct pci_numbers *numbers, size_t at, uint32_t *key, uint32_t *sub,
+                                   uint8_t *base, uint8_t *sub_class, uint8_t *interface)
+{
+    __m512i v = _mm512_loadu_si512(numbers->vendor + at), d = _mm512_loadu_si512(numbers->device + at);
+    __m512i sv = _mm512_loadu_si512(numbers->subvendor + at),
+            sd = _mm512_loadu_si512(numbers->subdevice + at);
+    __m512i class_code = _mm512_loadu_si512(numbers->class_code + at);
+    __m512i ids = _mm512_or_si512(_mm512_or_si512(v, d), _mm512_or_si512(sv, sd));
+
+    fetch_ahead(numbers->vendor + at);
+    fetch_ahead(numbers->device + at);
+    fetch_ahead(numbers->subvendor + at);
+    fetch_ahead(numbers->subdevice + at);
+    fetch_ahead(numbers->class_code + at);
+    _mm512_storeu_si512(key, _mm512_or_si512(_mm512_slli_epi32(v, 16), d));
+    _mm512_storeu_si512(sub, _mm512_or_si512(_mm512_slli_epi32(sv, 16), sd));
+    _mm_storeu_si128((__m128i *)(void *)base, _mm512_cvtepi32_epi8(_mm512_srli_epi32(class_code, 16)));
+    _mm_storeu_si128((__m128i *)(void *)sub_class, _mm512_cvtepi32_epi8(_mm512_srli_epi32(class_code, 8)));
+    _mm_storeu_si128((__m128i *)(void *)interface, _mm512_cvtepi32_epi8(class_code));
+    return _mm512_test_epi32_mask(ids, _mm512_set1_epi32((int)0xFFFF0000)) |
+           _mm512_test_epi32_mask(class_code, _mm512_set1_epi32((int)0xFF000000));
+}
+
+TARGET static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
+                                   size_t blocks, uint32_t *answers, uint64_t *refused)
+{
+    uint8_t base[PCI_BLOCK], sub_class[PCI_BLOCK], interface[PCI_BLOCK];
+    struct ids ids;
+
+    *refused = 0;
+    for (size_t done = 0; done < blocks; done++) {
+        ids.refused = 0;
+        for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+            ids.refused |= (uint64_t)number_step(numbers, done * PCI_BLOCK + i, ids.key + i, ids.sub + i,
+                                                 base + i, sub_class + i, interface + i)
+                           << i;
+        _mm512_storeu_si512(ids.classes,
+                            class_ids(table->class_tables, _mm512_loadu_si512(base),
+                                      _mm512_loadu_si512(sub_class), _mm512_loadu_si512(interface)));
+        answer_ids(table, &ids, answers + done * PCI_BLOCK);
+        if (ids.refused) {
+            *refused = ids.refused;
+            return done + 1;
+        }
+    }
+    return blocks;
+}
+
+const struct pci_variant pci_avx512 = {"avx512", match_text, match_numbers};
+#endif

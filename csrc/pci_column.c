@@ -1,0 +1,247 @@
+#include "pci_column.h"
+
+#include "error.h"
+#include "lookup.h"
+
+/* The form of a pci row (bus.h), and what ends it. */
+static struct pci_form form_of_rows(int separator)
+{
+    static const char text[] = "pci:v0000....d0000....sv0000....sd0000....bc..sc..i..";
+    struct pci_form form = {{0}, {0}};
+
+    for (unsigned i = 0; i < PCI_LENGTH; i++) {
+        form.text[i] = (uint8_t)text[i];
+        form.mask[i] = text[i] == '.' ? 0 : 0xFF;
+    }
+    if (separator >= 0) {
+        form.text[PCI_LENGTH] = (uint8_t)separator;
+        form.mask[PCI_LENGTH] = 0xFF;
+    }
+    return form;
+}
+
+/* Names this long leave no answer out (lookup.c). */
+static bool table_answers(const pya_image *image, unsigned bus)
+{
+    return image->pci[bus].present && buses[bus].key_length + image->longest_module + 2 <= NAME_ROOM;
+}
+
+static bool match_one(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text, size_t length,
+                      uint32_t *id)
+{
+    struct row row = {text, length};
+
+    return match_rows(image, scratch, &row, 1, id);
+}
+
+/* ---- rows one by one -------------------------------------------------------------------------- */
+
+/* Rows of one bus among others: where their pci part is, and which rows they are. */
+struct listed {
+    const uint8_t *at[PCI_BLOCK];
+    uint8_t index[PCI_BLOCK];
+    unsigned count;
+    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of rows that end where nothing behind may be read */
+};
+
+static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
+                         struct listed *listed, const struct row *rows, uint32_t *ids)
+{
+    struct pci_form form = form_of_rows(-1);
+    struct pci_rows given = {.at = listed->at, .form = &form};
+    uint32_t found[PCI_BLOCK];
+    uint64_t refused;
+    unsigned count = listed->count;
+
+    listed->count = 0;
+    if (count == 0)
+        return true;
+    for (unsigned i = count; i < PCI_BLOCK; i++)
+        listed->at[i] = listed->at[0];
+    scratch->variant->text(&image->pci[bus], &given, 1, found, &refused);
+    for (unsigned i = 0; i < count; i++) {
+        const struct row *row = &rows[listed->index[i]];
+        ids[listed->index[i]] = found[i];
+        if ((refused >> i & 1) && !match_one(image, scratch, row->text, row->length, &ids[listed->index[i]]))
+            return false;
+    }
+    return true;
+}
+
+static void list_row(struct listed *listed, const uint8_t *text, unsigned index, const uint8_t *readable)
+{
+    unsigned place = listed->count++;
+
+    listed->at[place] = text;
+    listed->index[place] = (uint8_t)index;
+    if (readable == NULL || readable - text < PCI_READ) {
+        memcpy(listed->copies[place], text, PCI_LENGTH);
+        listed->at[place] = listed->copies[place];
+    }
+}
+
+/* The bus whose table may know a row, by its length and how it starts; PCI_BUSES: none. */
+static unsigned bus_of_row(const struct row *row)
+{
+    if (row->text == NULL)
+        return PCI_BUSES;
+    if (row->length == PCI_LENGTH && row->text[0] == 'p')
+        return BUS_PCI;
+    if (row->length == buses[BUS_VFIO_PCI].key_length && memcmp(row->text, "vfio_", 5) == 0)
+        return BUS_VFIO_PCI;
+    return PCI_BUSES;
+}
+
+/* Rows that are no pci rows, gathered to blocks of match_rows. */
+struct others {
+    struct row rows[ROWS_BLOCK];
+    uint8_t index[ROWS_BLOCK];
+    unsigned count;
+};
+
+static bool flush_others(const pya_image *image, struct pya_scratch *scratch, struct others *others,
+                         uint32_t *ids)
+{
+    uint32_t found[ROWS_BLOCK];
+    unsigned count = others->count;
+
+    others->count = 0;
+    if (count > 0 && !match_rows(image, scratch, others->rows, count, found))
+        return false;
+    for (unsigned i = 0; i < count; i++)
+        ids[others->index[i]] = found[i];
+    return true;
+}
+
+bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
+                 const uint8_t *readable, uint32_t *ids)
+{
+    struct listed listed[PCI_BUSES];
+    struct others others;
+
+    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
+        listed[bus].count = 0;
+    others.count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        unsigned bus = bus_of_row(&rows[i]);
+        if (bus < PCI_BUSES && table_answers(image, bus)) {
+            list_row(&listed[bus], rows[i].text + (rows[i].length - PCI_LENGTH), i, readable);
+            if (listed[bus].count == PCI_BLOCK && !flush_listed(image, scratch, bus, &listed[bus], rows, ids))
+                return false;
+            continue;
+        }
+        others.rows[others.count] = rows[i];
+        others.index[others.count++] = (uint8_t)i;
+        if (others.count == ROWS_BLOCK && !flush_others(image, scratch, &others, ids))
+            return false;
+    }
+    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
+        if (!flush_listed(image, scratch, bus, &listed[bus], rows, ids))
+            return false;
+    return flush_others(image, scratch, &others, ids);
+}
+
+/* ---- rows of one length ----------------------------------------------------------------------- */
+
+/* Settles the refused rows of a block by the generic matcher: how many rows of the block are answered,
+ * up to the first that is of another length; -1 when out of memory. */
+static int settle_refused(const pya_image *image, struct pya_scratch *scratch, const uint8_t *block,
+                          size_t stride, int separator, uint64_t refused, uint32_t *ids)
+{
+    for (; refused != 0; refused &= refused - 1) {
+        int i = __builtin_ctzll(refused);
+        const uint8_t *row = block + (size_t)i * stride;
+        if (separator >= 0 && (row[PCI_LENGTH] != separator || memchr(row, separator, PCI_LENGTH) != NULL))
+            return i;
+        if (!match_one(image, scratch, row, PCI_LENGTH, &ids[i]))
+            return -1;
+    }
+    return PCI_BLOCK;
+}
+
+int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, const uint8_t *first,
+                      size_t stride, int separator, uint64_t rows, const uint8_t *readable, uint32_t *ids)
+{
+    struct pci_form form = form_of_rows(separator);
+    size_t room = (size_t)(readable - first), done = 0;
+    size_t blocks = (size_t)(rows / PCI_BLOCK), fit = room < PCI_READ ? 0 : (room - PCI_READ) / stride + 1;
+
+    if (!table_answers(image, BUS_PCI))
+        return 0;
+    blocks = fit / PCI_BLOCK < blocks ? fit / PCI_BLOCK : blocks;
+    while (done < blocks) {
+        struct pci_rows given = {first + done * PCI_BLOCK * stride, stride, NULL, &form};
+        uint64_t refused;
+        size_t last;
+        int settled;
+        done += scratch->variant->text(&image->pci[BUS_PCI], &given, blocks - done, ids + done * PCI_BLOCK,
+                                       &refused);
+        last = done - 1;
+        settled = settle_refused(image, scratch, first + last * PCI_BLOCK * stride, stride, separator,
+                                 refused, ids + last * PCI_BLOCK);
+        if (settled < 0)
+            return -1;
+        if (settled < PCI_BLOCK)
+            return (int64_t)(last * PCI_BLOCK) + settled;
+    }
+    return (int64_t)(blocks * PCI_BLOCK);
+}
+
+/* ---- numbers ---------------------------------------------------------------------------------- */
+
+static int match_number_row(const pya_image *image, struct pya_scratch *scratch,
+                            const struct pci_numbers *numbers, uint64_t i, uint32_t *id, pya_error *error)
+{
+    struct fields fields = {BUS_PCI,
+                            {numbers->vendor[i], numbers->device[i], numbers->subvendor[i],
+                             numbers->subdevice[i], numbers->class_code[i]}};
+    int code;
+
+    if (numbers->class_code[i] > 0xFFFFFF)
+        return fail(error, PYA_ECOLUMN, i, "class %08X of row %llu has more than 24 bits",
+                    numbers->class_code[i], (unsigned long long)i);
+    print_fields(&fields, scratch->pci_text);
+    code = find_parsed_answer(image, scratch, &fields, scratch->pci_text, buses[BUS_PCI].key_length, id);
+    if (!settle_code(scratch, code, id))
+        return fail(error, PYA_ENOMEM, i, "out of memory at row %llu", (unsigned long long)i);
+    return PYA_OK;
+}
+
+/* Rows one by one: all from `from` on up to `to`, or of these only the refused. */
+static int match_number_rows(const pya_image *image, struct pya_scratch *scratch,
+                             const struct pci_numbers *numbers, uint64_t from, uint64_t to, uint64_t refused,
+                             uint32_t *ids, pya_error *error)
+{
+    for (uint64_t i = from; i < to; i++, refused >>= 1) {
+        int code = refused & 1 ? match_number_row(image, scratch, numbers, i, &ids[i], error) : PYA_OK;
+        if (code != PYA_OK)
+            return code;
+    }
+    return PYA_OK;
+}
+
+int match_numbers(const pya_image *image, struct pya_scratch *scratch, const struct pci_numbers *numbers,
+                  uint64_t rows, uint32_t *ids, pya_error *error)
+{
+    uint64_t done = 0, blocks = table_answers(image, BUS_PCI) ? rows / PCI_BLOCK : 0;
+
+    while (done < blocks * PCI_BLOCK) {
+        struct pci_numbers rest = {numbers->vendor + done, numbers->device + done, numbers->subvendor + done,
+                                   numbers->subdevice + done, numbers->class_code + done};
+        uint64_t refused;
+        int code;
+        done += scratch->variant->numbers(&image->pci[BUS_PCI], &rest, (size_t)(blocks - done / PCI_BLOCK),
+                                          ids + done, &refused) *
+                PCI_BLOCK;
+        code = match_number_rows(image, scratch, numbers, done - PCI_BLOCK, done, refused, ids, error);
+        if (code != PYA_OK)
+            return code;
+    }
+    for (; done < rows; done += PCI_BLOCK) {
+        uint64_t to = rows - done < PCI_BLOCK ? rows : done + PCI_BLOCK;
+        int code = match_number_rows(image, scratch, numbers, done, to, ~0ull, ids, error);
+        if (code != PYA_OK)
+            return code;
+    }
+    return PYA_OK;
+}

@@ -1,0 +1,55 @@
+/*
+ * Blocks of pci rows to answer ids by a pci table: one contract, and a variant for each kind of CPU.
+ *
+ * A variant takes rows in blocks of PCI_BLOCK and stops behind the first block in which it refuses a
+ * row: one that is no canonical key (bus.h) with ids of 16 bits, or that the table does not know. Who
+ * calls settles these by the generic matcher and goes on behind the block. All variants refuse the
+ * same rows.
+ */
+#ifndef PYALIAS_PCI_ENGINE_H
+#define PYALIAS_PCI_ENGINE_H
+
+#include <stddef.h>
+
+#include "pci_table.h"
+
+/* A text variant may read PCI_READ bytes from where a row starts. */
+enum { PCI_BLOCK = 64, PCI_READ = 64, PCI_LENGTH = 53 };
+
+/* What a row must be where it has no digits: text and mask; zero where anything may stand. */
+struct pci_form {
+    uint8_t text[PCI_READ], mask[PCI_READ];
+};
+
+/* Rows that lie `stride` bytes apart, or where `at` says. */
+struct pci_rows {
+    const uint8_t *first;
+    size_t stride;
+    const uint8_t *const *at;
+    const struct pci_form *form;
+};
+
+struct pci_numbers {
+    const uint32_t *vendor, *device, *subvendor, *subdevice, *class_code;
+};
+
+/* Both take `blocks` blocks and return how many they did; *refused: bits of the rows of the last. */
+typedef size_t match_pci_text(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
+                              uint32_t *ids, uint64_t *refused);
+typedef size_t match_pci_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
+                                 size_t blocks, uint32_t *ids, uint64_t *refused);
+
+struct pci_variant {
+    const char *name;
+    match_pci_text *text;
+    match_pci_numbers *numbers;
+};
+
+extern const struct pci_variant pci_portable;
+#if defined(__x86_64__)
+extern const struct pci_variant pci_ssse3, pci_avx2, pci_avx512;
+#elif defined(__aarch64__)
+extern const struct pci_variant pci_neon;
+#endif
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * A PCI_TABLE of an opened image (format.h), ready to be asked. What its numbers lead to was checked
+ * at open: no look leaves the image, whatever the ids are.
+ */
+#ifndef PYALIAS_PCI_TABLE_H
+#define PYALIAS_PCI_TABLE_H
+
+#include <stdbool.h>
+
+#include "bytes.h"
+#include "format.h"
+
+struct pci_table {
+    bool present;
+    uint32_t multiplier, slot_bits, bucket_mask, tag_mask;
+    uint32_t rows, classes, nodes;
+    uint32_t sub_multiplier, sub_slot_bits, sub_bucket_mask;
+    uint32_t vendor_multiplier;
+    uint32_t rare[PCI_RARE_DEVICES];
+    uint32_t vendor_rows[PCI_VENDORS];
+    const uint8_t *displacements, *slots, *cells, *nodes_at, *sub_displacements, *sub_entries;
+    const uint8_t *class_tables;
+};
+
+static inline uint32_t pci_hash(uint32_t key, uint32_t multiplier)
+{
+    uint32_t h = key * multiplier;
+
+    return h ^ h >> 16;
+}
+
+static inline uint32_t pci_sub_hash(uint32_t sub, uint32_t node, uint32_t multiplier)
+{
+    uint32_t h = (sub + node * multiplier) * PCI_NODE_FACTOR;
+
+    return h ^ h >> 16;
+}
+
+/* The row of a device without a slot of its own. */
+static inline uint32_t pci_vendor_row(const struct pci_table *table, uint32_t vendor)
+{
+    uint32_t entry = table->vendor_rows[vendor * table->vendor_multiplier >> 27];
+
+    return entry >> 16 == vendor ? entry & 0xFFFF : 0;
+}
+
+static inline uint32_t pci_cell(const struct pci_table *table, uint32_t row, uint32_t class_id)
+{
+    return load_u16(table->cells + ((size_t)row * table->classes + class_id) * 2);
+}
+
+static inline uint32_t pci_class_id(const struct pci_table *table, uint32_t class_code)
+{
+    const uint8_t *t = table->class_tables;
+    uint8_t pair =
+        (uint8_t)(t[CLASS_BASE + (class_code >> 16 & 0xFF)] + t[CLASS_SUB + (class_code >> 8 & 0xFF)]);
+    uint8_t interface = t[CLASS_INTERFACE + (class_code & 0xFF)] & t[CLASS_MASK + pair];
+
+    return t[CLASS_IDS + (uint8_t)(t[CLASS_START + pair] + interface)];
+}
+
+/* Follows nodes; PCI_ASK where there are more than the format allows. */
+static inline uint32_t pci_settle(const struct pci_table *table, uint32_t cell, uint32_t sub,
+                                  uint32_t class_id)
+{
+    for (unsigned step = 0; cell & PCI_NODE; step++) {
+        uint32_t number = cell & ~PCI_NODE, h, displacement, row, known;
+        uint64_t entry;
+        const uint8_t *node;
+        if (cell == PCI_ASK || step == PCI_STEPS)
+            return PCI_ASK;
+        node = table->nodes_at + (size_t)number * 8;
+        known = sub & load_u32(node);
+        h = pci_sub_hash(known, number, table->sub_multiplier);
+        displacement = load_u16(table->sub_displacements + (size_t)(h & table->sub_bucket_mask) * 2);
+        entry = load_u64(table->sub_entries + (size_t)(h >> (32 - table->sub_slot_bits) ^ displacement) * 8);
+        row = (entry ^ ((uint64_t)number << 32 | known)) << 16 == 0 ? (uint32_t)(entry >> 48)
+                                                                    : load_u32(node + 4);
+        cell = pci_cell(table, row, class_id);
+    }
+    return cell;
+}
+
+/* The answer of one device by its packed words (bus.h); false: ask the generic matcher. */
+static inline bool pci_answer(const struct pci_table *table, const uint32_t words[FIELD_WORDS],
+                              uint32_t *answer)
+{
+    uint32_t key = words[0] << 16 | words[1], sub = words[2] << 16 | words[3], h, slot, row, class_id;
+
+    if (!table->present || (words[0] | words[1] | words[2] | words[3]) > 0xFFFF)
+        return false;
+    h = pci_hash(key, table->multiplier);
+    slot =
+        h >> (32 - table->slot_bits) ^ load_u16(table->displacements + (size_t)(h & table->bucket_mask) * 2);
+    slot = load_u32(table->slots + (size_t)slot * 4);
+    row = slot >> (32 - table->slot_bits);
+    if ((slot ^ h) & table->tag_mask) {
+        for (unsigned i = 0; i < PCI_RARE_DEVICES; i++)
+            if (table->rare[i] == words[1])
+                return false;
+        row = pci_vendor_row(table, words[0]);
+    }
+    class_id = pci_class_id(table, words[4]);
+    *answer = pci_settle(table, pci_cell(table, row, class_id), sub, class_id);
+    return *answer != PCI_ASK;
+}
+
+#endif

@@ -1,0 +1,226 @@
+"""libkmod's context: a kernel's modules and a configuration, and the whole lookup in them."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pyalias import kernels
+from pyalias.kmod import configuration as modprobe_d
+from pyalias.kmod.commandline import LONGEST
+from pyalias.kmod.indexes import BIN_NAMES, Indexes, Prefer, open_indexes
+from pyalias.kmod.lookup import Tables
+from pyalias.kmod.module import Module
+from pyalias.kmod.show_depends import Action, show_depends
+from pyalias.kmod.text import to_bytes
+from pyalias.kmod.textindexes import TEXT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pyalias.kmod.configuration import Configuration
+
+_COMMAND_LINE = "/proc/cmdline"
+
+Stamp = tuple[int, int, int] | None
+
+
+class Validity(Enum):
+    """What ``Kmod.validate`` found, named as libkmod's ``kmod_validate_resources`` does."""
+
+    OK = "ok"
+    MUST_RELOAD = "must reload"
+    """Files of the module directory have changed."""
+    MUST_RECREATE = "must recreate"
+    """The configuration has changed."""
+
+
+class _Loaded(NamedTuple):
+    """All that was read at one time."""
+
+    tables: Tables
+    module_stamps: dict[Path, Stamp]
+    configuration_stamps: dict[Path, Stamp]
+
+
+class Kmod:
+    """A module directory and a configuration: libkmod's ``kmod_new`` and ``kmod_load_resources``.
+
+    Answers are those of the newest kmod in the C locale (``?`` takes one byte); docs/kmod.md says
+    where older ones differ. Nothing is loaded into a kernel, and no libkmod is needed. Safe to use
+    from many threads: all files are opened at once, and ``reload`` replaces all of it in one step.
+
+    Args:
+        modules_dir: such as ``/lib/modules/6.12.0-amd64``; ``None``: that of ``release``.
+        config: ``None``: the default modprobe.d directories; a path, or paths of directories and
+            files, replace them (``modprobe -C``); ``[]``: none. ``modules.softdep`` and
+            ``modules.weakdep`` of the module directory count in any case, as in kmod.
+        root: of another system's tree: goes before the module directory, the default configuration
+            directories and ``/proc/cmdline``.
+        release: of the kernel, by default the running one's; not together with ``modules_dir``.
+        cmdline: the kernel's command line; ``None``: that in ``/proc/cmdline``, where there is one.
+        prefer: ``"bin"``: depmod's ``.bin`` indexes where there are any, as libkmod, which reads
+            nothing else; ``"text"``: the text files.
+
+    Raises:
+        FileAccessError: a directory or file that was named is missing or cannot be read.
+        ImageError: a ``.bin`` index is damaged (also from lookups that come by the damage).
+        AliasFileError: a text file is damaged (from the first lookup that needs it).
+    """
+
+    def __init__(
+        self,
+        modules_dir: str | os.PathLike[str] | None = None,
+        config: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        release: str | None = None,
+        cmdline: str | bytes | None = None,
+        prefer: Prefer = "bin",
+    ) -> None:
+        if release is not None:
+            if modules_dir is not None:
+                raise ValueError(
+                    "expected modules_dir or release, found both: the directory names the kernel"
+                )
+            modules_dir = f"/lib/modules/{release}"
+        self.directory = Path(os.path.abspath(kernels.modules_directory(modules_dir, root)))  # noqa: PTH100
+        """The module directory, absolute; symbolic links in it stay as they are."""
+        self._root = root
+        self._default_config = config is None
+        if config is None:
+            self._config_paths = [_under(root, path) for path in modprobe_d.DEFAULT_DIRECTORIES]
+        elif isinstance(config, str | os.PathLike):
+            self._config_paths = [Path(config)]
+        else:
+            self._config_paths = [Path(path) for path in config]
+        self._cmdline = None if cmdline is None else to_bytes(cmdline)
+        self._prefer: Prefer = prefer
+        self._loaded = self._load()
+
+    # ---- files ----
+
+    def reload(self) -> None:
+        """Read all files again. Lookups under way end with the old ones, later ones see the new.
+
+        Raises:
+            As the constructor; the old files then go on answering.
+        """
+        self._loaded = self._load()
+
+    def validate(self) -> Validity:
+        """Whether the files have changed since they were read (kmod: ``kmod_validate_resources``).
+
+        By modification time to the nanosecond, size and inode of every file and directory that
+        counts; libkmod looks at the times of indexes and configuration directories alone.
+        """
+        loaded = self._loaded
+        if _stamps(loaded.configuration_stamps) != loaded.configuration_stamps:
+            return Validity.MUST_RECREATE
+        if _stamps(loaded.module_stamps) != loaded.module_stamps:
+            return Validity.MUST_RELOAD
+        return Validity.OK
+
+    def _load(self) -> _Loaded:
+        # Stamps first: what changes while it is read shows up as changed afterwards.
+        module_stamps = _stamps(self.directory / name for name in (*BIN_NAMES, *TEXT_NAMES))
+        indexes: Indexes = open_indexes(self.directory, self._prefer)
+        files, warnings = modprobe_d.find_files(
+            self._config_paths, self.directory, may_be_absent=self._default_config
+        )
+        configuration_stamps = _stamps([*self._config_paths, *(file.path for file in files)])
+        configuration = modprobe_d.read_configuration(files, self._command_line(), warnings)
+        return _Loaded(Tables(self.directory, configuration, indexes), module_stamps, configuration_stamps)
+
+    def _command_line(self) -> bytes:
+        if self._cmdline is not None:
+            return self._cmdline
+        try:
+            with _under(self._root, _COMMAND_LINE).open("rb") as file:
+                return file.read(LONGEST)
+        except OSError:
+            return b""  # kmod goes on without, and so do systems that are no Linux
+
+    # ---- answers ----
+
+    @property
+    def configuration(self) -> Configuration:
+        """What modprobe.d and the kernel's command line say, with warnings about bad lines."""
+        return self._loaded.tables.configuration
+
+    def lookup(self, name: str | bytes) -> tuple[str, ...]:
+        """What ``modprobe -R`` prints: the names of the modules for an alias or name, repeats kept.
+
+        From the first of libkmod's sources that has any (``__kmod_module_new_from_lookup``):
+        ``alias`` lines of the configuration, module names, symbols (``symbol:NAME``), names on
+        ``install`` and ``remove`` lines, modules.alias, built-in names, built-in aliases. ``()``
+        where none has. The blacklist does not count here; see ``Module.blacklisted``.
+
+        Raises:
+            InvalidModaliasError: where libkmod gives -EINVAL (stray brackets) or -ENAMETOOLONG.
+            ImageError, AliasFileError: damaged files.
+        """
+        return self._loaded.tables.names(name)
+
+    def modules(self, name: str | bytes) -> tuple[Module, ...]:
+        """The same as ``lookup``, as objects.
+
+        Raises:
+            As ``lookup``.
+        """
+        tables = self._loaded.tables
+        return tuple(Module(tables, found) for found in tables.find(name))
+
+    def module(self, name: str | bytes) -> Module:
+        """The module of a name, which need not exist (kmod: ``kmod_module_new_from_name``).
+
+        ``-`` becomes ``_``, and the first dot ends the name: ``snd-hda-intel.ko`` is
+        ``snd_hda_intel``.
+
+        Raises:
+            InvalidModaliasError: a name that holds a NUL.
+        """
+        return Module.of_name(self._loaded.tables, name)
+
+    def show_depends(
+        self, name: str | bytes, *, use_blacklist: bool = False, ignore_install: bool = False
+    ) -> tuple[Action, ...] | None:
+        """What ``modprobe --show-depends`` prints, an action a line; ``None`` where nothing is found.
+
+        Dependencies come first. As in modprobe a module with a dependency whose file is missing is
+        shown without any dependency.
+
+        Args:
+            name: an alias or a name.
+            use_blacklist: ``-b``: pass over blacklisted modules even when they are named; those
+                found through an alias are passed over in any case.
+            ignore_install: ``-i``: take no notice of the ``install`` line of the module itself.
+
+        Raises:
+            As ``lookup``.
+        """
+        found = self.modules(name)
+        if not found:
+            return None
+        return tuple(show_depends(found, use_blacklist=use_blacklist, ignore_install=ignore_install))
+
+    def __repr__(self) -> str:
+        return f"<Kmod of {self.directory}>"
+
+
+def _under(root: str | os.PathLike[str] | None, path: str) -> Path:
+    return Path(path) if root is None else Path(root) / path.lstrip("/")
+
+
+def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+    return {path: _stamp(path) for path in paths}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
