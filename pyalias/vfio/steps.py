@@ -12,7 +12,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pyalias.vfio.operations import reason
-from pyalias.vfio.sysfs import DEVICES, DRIVERS, PROBE, VFIO_CLASS, read_override
+from pyalias.vfio.sysfs import DEVICES, DRIVERS, PROBE, is_on_vfio, read_override
 
 if TYPE_CHECKING:
     from pyalias.vfio.operations import Operations
@@ -101,11 +101,9 @@ class Mover:
 
     def _verify(self, driver: str, *, vfio: bool) -> None:
         self._step = "verify"
-        # Kernels before 6.1 have no vfio-dev; the class is there as soon as the core of VFIO is loaded.
-        vfio = vfio and self._operations.exists(VFIO_CLASS)
         for _ in range(_POLLS):
             found = self._driver()
-            if found == driver and (not vfio or self._operations.names(f"{self._path}/vfio-dev")):
+            if found == driver and (not vfio or is_on_vfio(self._operations, self._address)):
                 return
             self._operations.pause(_PAUSE)
         if found == driver:

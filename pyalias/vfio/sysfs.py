@@ -31,8 +31,7 @@ class DeviceState:
 
     ``override`` is ``None`` where none is set; ``group`` is ``None`` without an IOMMU (or with one that
     does not cover the device); ``class_code`` has 24 bits; ``vfio`` says that a VFIO driver is bound,
-    whatever its name (the device has a ``vfio-dev``: kernels since 6.1); ``physfn`` is the physical
-    function of a virtual one.
+    whatever its name; ``physfn`` is the physical function of a virtual one.
     """
 
     address: str
@@ -94,11 +93,23 @@ def read_device(operations: Operations, address: str) -> DeviceState:
             group=_number(operations.link(f"{path}/iommu_group")),
             class_code=class_code,
             bridge=_is_bridge(operations, path, class_code),
-            vfio=bool(operations.names(f"{path}/vfio-dev")),
+            vfio=is_on_vfio(operations, address),
             physfn=operations.link(f"{path}/physfn"),
         )
     except ValueError as error:
         raise SwitchError(f"{path}: not as sysfs has it: {error}", step="read", device=address) from error
+
+
+def is_on_vfio(operations: Operations, address: str) -> bool:
+    """Whether the driver that has a device is a VFIO driver: VFIO gives each of its devices a ``vfio-dev``.
+
+    Kernels before 6.1 do not; there the driver's name must do. The class is missing also where VFIO is not
+    loaded: then no driver of that name is there either.
+    """
+    path = f"{DEVICES}/{address}"
+    if operations.exists(VFIO_CLASS):
+        return bool(operations.names(f"{path}/vfio-dev"))
+    return "vfio" in (operations.link(f"{path}/driver") or "")
 
 
 def read_override(operations: Operations, address: str) -> str | None:

@@ -153,7 +153,11 @@ def compare_lookups() -> None:
         for prefix in ("", "vfio_"):
             name = prefix + modalias(address)
             _, output, _ = pyalias("lookup", "--quiet", "--index", "/tmp/index", name)
-            check(f"lookup {address} {name.partition(':')[0]}: {output.split()}", output.split(), modprobe("-R", name))
+            check(
+                f"lookup {address} {name.partition(':')[0]}: {output.split()}",
+                output.split(),
+                modprobe("-R", name),
+            )
     code, output, _ = pyalias("lookup", "--kernel", release, modalias(E1000E))
     check("lookup in the kernel's own directory", (code, output.split()), (0, ["e1000e"]))
 
@@ -199,7 +203,11 @@ def refuse_a_blocked_group() -> None:
     # The kernel agrees: bound all the same, the group cannot be used.
     (DEVICES / SHARED_EDU / "driver_override").write_text("vfio-pci\n")
     Path("/sys/bus/pci/drivers_probe").write_text(SHARED_EDU)
-    check("the kernel: bound, but not viable", (driver(SHARED_EDU), viable(group(SHARED_EDU))), ("vfio-pci", False))
+    check(
+        "the kernel: bound, but not viable",
+        (driver(SHARED_EDU), viable(group(SHARED_EDU))),
+        ("vfio-pci", False),
+    )
     (DEVICES / SHARED_EDU / "driver" / "unbind").write_text(SHARED_EDU)
     (DEVICES / SHARED_EDU / "driver_override").write_text("\n")
     check("the test has cleaned up", state(), before)
@@ -220,7 +228,11 @@ def leave_bridges_alone() -> None:
     members = sorted(os.listdir(f"/sys/kernel/iommu_groups/{number}/devices"))
     check("the bridge shares its group", members, [BRIDGE, BRIDGED_E1000, BRIDGED_DISK])
     check("a group with a bridge is switched", switch("apply", f"group:{number}", "--write"), 0)
-    check("but for the bridge", [driver(address) for address in members], [before[BRIDGE][0], "vfio-pci", "vfio-pci"])
+    check(
+        "but for the bridge",
+        [driver(address) for address in members],
+        [before[BRIDGE][0], "vfio-pci", "vfio-pci"],
+    )
     check("the kernel: the group is viable", viable(number), True)
     check("restore", switch("restore", "--all", "--write"), 0)
     check("all is as before", state(), before)
@@ -304,7 +316,11 @@ def keep_a_busy_device() -> None:
     code, _, errors = pyalias("vfio", "restore", EDU, "--write", "--force", "--timeout", "15")
     took = time.monotonic() - start
     say(f"        after {took:.0f} s: {errors.strip()}")
-    check("with --force it times out, in time", (code, "no answer from the kernel" in errors, took < 60), (4, True, True))
+    check(
+        "with --force it times out, in time",
+        (code, "no answer from the kernel" in errors, took < 60),
+        (4, True, True),
+    )
     check("the guest still has its device", guest.regions() > 0, True)
     check("status", recorded(), {EDU: "waiting"})
     check("a second restore is refused", switch("restore", EDU, "--write", "--force"), 4)

@@ -45,7 +45,16 @@ MODULES = (
     *("e1000", "e1000e", "nvme", "virtio_pci", "virtio_net", "virtio_blk", "ahci", "i2c-i801", "lpc_ich"),
     *("vfio-pci", "vfio_iommu_type1", "pci-stub"),
 )
-_UNUSED_PYTHON = ("test", "idlelib", "lib2to3", "tkinter", "ensurepip", "distutils", "pydoc_data", "turtledemo")
+_UNUSED_PYTHON = (
+    "test",
+    "idlelib",
+    "lib2to3",
+    "tkinter",
+    "ensurepip",
+    "distutils",
+    "pydoc_data",
+    "turtledemo",
+)
 
 
 class MissingToolError(Exception):
@@ -87,7 +96,9 @@ def _download(directory: Path) -> dict[str, Path]:
         missing.append(_newest_kernel())
     if missing:
         subprocess.run(
-            ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *missing], cwd=directory, check=True
+            ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *missing],
+            cwd=directory,
+            check=True,
         )
         return _download(directory)
     return {name: path for name, path in found.items() if path is not None}

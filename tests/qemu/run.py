@@ -44,7 +44,19 @@ def command(kernel: Path, initramfs: Path, disk: Path, console: Path) -> list[st
     ]
     drives = [f"id=disk{number},file={disk},format=raw,if=none,snapshot=on" for number in (0, 1)]
     return [
-        *(QEMU, "-machine", "q35,kernel-irqchip=split", "-accel", "tcg", "-cpu", "max", "-m", "1024", "-smp", "1"),
+        *(
+            QEMU,
+            "-machine",
+            "q35,kernel-irqchip=split",
+            "-accel",
+            "tcg",
+            "-cpu",
+            "max",
+            "-m",
+            "1024",
+            "-smp",
+            "1",
+        ),
         *("-nodefaults", "-no-reboot", "-display", "none", "-kernel", str(kernel), "-initrd", str(initramfs)),
         *("-append", "console=ttyS0 intel_iommu=on iommu=pt panic=-1 quiet loglevel=4"),
         *("-serial", f"file:{console}"),
@@ -103,21 +115,29 @@ def document(console: Path, seconds: float) -> None:
     """Put the run's lines into the page."""
     page = PROJECT / "docs" / "vfio-qemu.md"
     before = page.read_text("utf-8").partition(_BEGIN)[0]
-    version = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    version = subprocess.run([QEMU, "--version"], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )[0]
     body = "\n".join(line.removeprefix("guest: ") for line in _lines(console))
-    page.write_text(f"{before}{_BEGIN}\n{version}; {seconds:.0f} s from start to end.\n\n```text\n{body}\n```\n", "utf-8")
+    page.write_text(
+        f"{before}{_BEGIN}\n{version}; {seconds:.0f} s from start to end.\n\n```text\n{body}\n```\n", "utf-8"
+    )
 
 
 def main() -> int:
     """Build, boot, judge."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--document", action="store_true", help="write the summary to docs/vfio-qemu.md")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds that the machine may take")
     options = parser.parse_args()
     work = PROJECT / "build" / "qemu"
     try:
         if shutil.which(QEMU) is None:
-            raise MissingToolError(f"{QEMU} is not installed: apt-get install --no-install-recommends qemu-system-x86")
+            raise MissingToolError(
+                f"{QEMU} is not installed: apt-get install --no-install-recommends qemu-system-x86"
+            )
         kernel, initramfs, release = build(work)
     except MissingToolError as error:
         print(error)
