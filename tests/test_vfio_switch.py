@@ -440,7 +440,7 @@ def test_a_record_of_a_device_that_is_as_before_does_not_hinder(system: Simulate
 
 @pytest.mark.parametrize("loaded", [True, False])
 def test_a_driver_that_is_no_vfio_driver(system: SimulatedOperations, *, loaded: bool):
-    """Also where VFIO is not loaded at all: nothing has a vfio-dev then, which once passed for an old kernel."""
+    """Also where VFIO is not loaded: nothing has a vfio-dev then, which once passed for an old kernel."""
     if not loaded:
         shutil.rmtree(system.kernel.root / "sys" / "class" / "vfio-dev")
     before = system.kernel.state()

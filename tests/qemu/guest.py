@@ -25,6 +25,7 @@ from pyalias.cli import main
 
 DEVICES = Path("/sys/bus/pci/devices")
 BUSYBOX = "/bin/busybox"
+INDEX = "/run/index"
 
 E1000E = "0000:01:00.0"
 VIRTIO_NET = "0000:02:00.0"
@@ -66,12 +67,16 @@ def check(name: str, found: object, expected: object) -> None:
 
 
 def addresses() -> list[str]:
-    return sorted(os.listdir(DEVICES))
+    return names(DEVICES)
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def driver(address: str) -> str | None:
     try:
-        return os.path.basename(os.readlink(DEVICES / address / "driver"))
+        return (DEVICES / address / "driver").readlink().name
     except FileNotFoundError:
         return None
 
@@ -81,7 +86,7 @@ def override(address: str) -> str:
 
 
 def group(address: str) -> int:
-    return int(os.path.basename(os.readlink(DEVICES / address / "iommu_group")))
+    return int((DEVICES / address / "iommu_group").readlink().name)
 
 
 def modalias(address: str) -> str:
@@ -93,7 +98,7 @@ def state() -> dict[str, tuple[str | None, str]]:
 
 
 def modprobe(*arguments: str) -> list[str]:
-    done = subprocess.run(["/sbin/modprobe", *arguments], capture_output=True, text=True)
+    done = subprocess.run(["/sbin/modprobe", *arguments], capture_output=True, text=True, check=False)
     return done.stdout.split()
 
 
@@ -128,7 +133,7 @@ def switch(*arguments: str) -> int:
 
 
 def recorded() -> dict[str, str]:
-    code, output, _ = pyalias("vfio", "status", "--json")
+    _, output, _ = pyalias("vfio", "status", "--json")
     return {entry["address"]: entry["state"] for entry in json.loads(output)}
 
 
@@ -148,11 +153,11 @@ def load_host_drivers() -> None:
 def compare_lookups() -> None:
     """Every device and every prefix: ``pyalias lookup`` prints what ``modprobe -R`` prints."""
     release = os.uname().release
-    AliasIndex.from_modules().save("/tmp/index")
+    AliasIndex.from_modules().save(INDEX)
     for address in addresses():
         for prefix in ("", "vfio_"):
             name = prefix + modalias(address)
-            _, output, _ = pyalias("lookup", "--quiet", "--index", "/tmp/index", name)
+            _, output, _ = pyalias("lookup", "--quiet", "--index", INDEX, name)
             check(
                 f"lookup {address} {name.partition(':')[0]}: {output.split()}",
                 output.split(),
@@ -172,7 +177,7 @@ def switch_four_devices_and_back() -> None:
     for address in devices:
         check(f"apply {address}", switch("apply", address, "--write"), 0)
         check(f"{address} is on vfio-pci", (driver(address), override(address)), ("vfio-pci", "vfio-pci"))
-        check(f"{address} has a vfio-dev", len(os.listdir(DEVICES / address / "vfio-dev")), 1)
+        check(f"{address} has a vfio-dev", len(names(DEVICES / address / "vfio-dev")), 1)
         check(f"group {group(address)} is viable", viable(group(address)), True)
     check("the others are as before", without(state(), devices), without(before, devices))
     check("status", recorded(), dict.fromkeys(devices, "switched"))
@@ -187,7 +192,7 @@ def without(states: dict[str, object], devices: tuple[str, ...]) -> dict[str, ob
 
 
 def viable(number: int) -> bool:
-    with open(f"/dev/vfio/{number}", "rb+", buffering=0) as file:
+    with Path(f"/dev/vfio/{number}").open("rb+", buffering=0) as file:
         answer = fcntl.ioctl(file, VFIO_GROUP_GET_STATUS, struct.pack("II", 8, 0))
     return bool(struct.unpack("II", answer)[1] & VIABLE)
 
@@ -196,7 +201,7 @@ def refuse_a_blocked_group() -> None:
     before = state()
     for address in (SHARED_EDU, SHARED_E1000):
         check(f"peer {address}", driver(address), {SHARED_EDU: None, SHARED_E1000: "e1000"}[address])
-    code, output, errors = pyalias("vfio", "apply", SHARED_EDU, "--write", "--force")
+    code, _, errors = pyalias("vfio", "apply", SHARED_EDU, "--write", "--force")
     check("a blocked group is refused", (code, "which is on e1000" in errors), (1, True))
     say(f"        {errors.strip()}")
     check("nothing was changed", state(), before)
@@ -225,7 +230,7 @@ def leave_bridges_alone() -> None:
         code, _, errors = pyalias("vfio", "apply", address, "--write", "--force")
         check(f"bridge {address} is refused", (code, "is a bridge" in errors), (1, True))
     number = group(BRIDGE)
-    members = sorted(os.listdir(f"/sys/kernel/iommu_groups/{number}/devices"))
+    members = names(Path(f"/sys/kernel/iommu_groups/{number}/devices"))
     check("the bridge shares its group", members, [BRIDGE, BRIDGED_E1000, BRIDGED_DISK])
     check("a group with a bridge is switched", switch("apply", f"group:{number}", "--write"), 0)
     check(
@@ -240,7 +245,7 @@ def leave_bridges_alone() -> None:
 
 def see_what_is_in_use() -> None:
     before = state()
-    interface = os.listdir(DEVICES / E1000E / "net")[0]
+    interface = names(DEVICES / E1000E / "net")[0]
     subprocess.run([BUSYBOX, "ip", "link", "set", interface, "up"], check=True)
     code, _, errors = pyalias("vfio", "apply", E1000E, "--write")
     up = Path(f"/sys/class/net/{interface}/operstate").read_text().strip()
@@ -276,32 +281,26 @@ class Guest:
     """A user of a device: opens it as a virtual machine does."""
 
     def __init__(self, address: str) -> None:
-        self.group = open(f"/dev/vfio/{group(address)}", "rb+", buffering=0)
-        self.container = open("/dev/vfio/vfio", "rb+", buffering=0)
-        fcntl.ioctl(self.group, VFIO_GROUP_SET_CONTAINER, struct.pack("i", self.container.fileno()))
+        self.group = os.open(f"/dev/vfio/{group(address)}", os.O_RDWR)
+        self.container = os.open("/dev/vfio/vfio", os.O_RDWR)
+        fcntl.ioctl(self.group, VFIO_GROUP_SET_CONTAINER, struct.pack("i", self.container))
         fcntl.ioctl(self.container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU)
-        name = ctypes.create_string_buffer(address.encode())
-        self.device = fcntl.ioctl(self.group, VFIO_GROUP_GET_DEVICE_FD, bytes(name))
-        # fcntl copies what it is given; the kernel only reads the name
-        self.device = self.device if isinstance(self.device, int) else _device_fd(self.group.fileno(), name)
+        # The answer is the call's return value, which fcntl gives only where the argument is a number.
+        library = ctypes.CDLL(None, use_errno=True)
+        request = ctypes.c_ulong(VFIO_GROUP_GET_DEVICE_FD)
+        self.device = library.ioctl(self.group, request, ctypes.create_string_buffer(address.encode()))
+        if self.device < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
     def regions(self) -> int:
+        """How many regions the device has: an answer that only the driver can give."""
         answer = fcntl.ioctl(self.device, VFIO_DEVICE_GET_INFO, struct.pack("IIII", 16, 0, 0, 0))
         return struct.unpack("IIII", answer)[2]
 
     def close(self) -> None:
-        os.close(self.device)
-        self.group.close()
-        self.container.close()
-
-
-def _device_fd(descriptor: int, name: ctypes.Array) -> int:
-    """The answer of this ioctl is its return value, which fcntl gives only for integers."""
-    library = ctypes.CDLL(None, use_errno=True)
-    found = library.ioctl(descriptor, ctypes.c_ulong(VFIO_GROUP_GET_DEVICE_FD), name)
-    if found < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return found
+        """Let go."""
+        for descriptor in (self.device, self.group, self.container):
+            os.close(descriptor)
 
 
 def keep_a_busy_device() -> None:
@@ -380,7 +379,7 @@ def run() -> None:
         say(f"part    {part.__name__}")
         try:
             part()
-        except Exception:
+        except Exception:  # noqa: BLE001 - told, and the other parts go on
             results[False] += 1
             say(f"FAILED  {part.__name__}: {traceback.format_exc()}")
     say(f"end     {results[True]} passed, {results[False]} failed, {len(CHECKS)} parts")

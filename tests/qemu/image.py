@@ -45,16 +45,7 @@ MODULES = (
     *("e1000", "e1000e", "nvme", "virtio_pci", "virtio_net", "virtio_blk", "ahci", "i2c-i801", "lpc_ich"),
     *("vfio-pci", "vfio_iommu_type1", "pci-stub"),
 )
-_UNUSED_PYTHON = (
-    "test",
-    "idlelib",
-    "lib2to3",
-    "tkinter",
-    "ensurepip",
-    "distutils",
-    "pydoc_data",
-    "turtledemo",
-)
+_UNUSED_PYTHON = ("test", "idlelib", "lib2to3", "tkinter", "ensurepip", "distutils", "pydoc_data")
 
 
 class MissingToolError(Exception):

@@ -15,9 +15,12 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from image import PROJECT, MissingToolError, build
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 QEMU = "qemu-system-x86_64"
 _LEAST = 100  # checks; fewer means that the guest left some out
@@ -133,11 +136,10 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=1800, help="seconds that the machine may take")
     options = parser.parse_args()
     work = PROJECT / "build" / "qemu"
+    if shutil.which(QEMU) is None:
+        print(f"{QEMU} is not installed: apt-get install --no-install-recommends qemu-system-x86")
+        return 2
     try:
-        if shutil.which(QEMU) is None:
-            raise MissingToolError(
-                f"{QEMU} is not installed: apt-get install --no-install-recommends qemu-system-x86"
-            )
         kernel, initramfs, release = build(work)
     except MissingToolError as error:
         print(error)
