@@ -53,6 +53,7 @@ lint: $(VENV)/lint.stamp
 fuzz-bin: $(VENV)/test.stamp
 	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
+# pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
 qemu-test: $(VENV)/run.stamp
 	$(BIN)/python tests/qemu/run.py $(QEMU_ARGS)
 

@@ -138,6 +138,10 @@ pya_text pya_image_module(const pya_image *image, uint32_t module);
  * ids of the first `room` go to modules. */
 uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *modules, uint32_t room);
 
+/* The lines whose pattern starts with a text (where - and _ are one): their number; their ids,
+ * ascending, go to lines, which has room for counts.lines. Linear in the lines. */
+uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_t length, uint32_t *lines);
+
 /* ---- match ------------------------------------------------------------------------------------ */
 
 /* How columns of pci rows can be matched on this CPU: variants from 0, the portable one, to the

@@ -1,5 +1,6 @@
 """Which kernel module claims which device: modules.alias, compiled, with libkmod's exact answers."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pyalias.aliases import Alias
@@ -14,6 +15,7 @@ from pyalias.errors import (
     LimitError,
     MissingLibraryError,
     PackageError,
+    PciIdError,
     PyaliasError,
     SwitchError,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "LimitError",
     "MissingLibraryError",
     "PackageError",
+    "PciIdError",
     "PyaliasError",
     "SwitchError",
 ]
@@ -49,4 +52,6 @@ def __getattr__(name: str) -> Any:
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 
         return Kmod
+    if name in {"pci", "vfio"}:
+        return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -310,6 +310,12 @@ class Image:
         found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
+    def lines_with_prefix(self, prefix: bytes) -> tuple[int, ...]:
+        """The lines whose pattern starts with a text; ``-`` and ``_`` are one."""
+        lines = ffi.new("uint32_t[]", self.counts.aliases)
+        count = lib.pya_lines_with_prefix(self.handle, prefix, len(prefix), lines)
+        return tuple(ffi.unpack(lines, count)) if count else ()
+
     def module(self, module: int) -> bytes:
         """The name of a module."""
         return _text(lib.pya_image_module(self.handle, module))

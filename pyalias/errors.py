@@ -51,6 +51,10 @@ class InventoryError(PyaliasError, ValueError):
     """A device list that cannot be read: the message names file and record."""
 
 
+class PciIdError(PyaliasError, ValueError):
+    """A PCI device or id-table entry that the kernel has no such form of."""
+
+
 class PackageError(PyaliasError, ValueError):
     """A kernel package, an archive or a module file that cannot be read as such: ``file`` says which."""
 

@@ -48,6 +48,25 @@ def indexes(kernel_dirs: dict[str, Path]) -> dict[str, pyalias.AliasIndex]:
 
 
 @pytest.fixture(scope="session")
+def sysfs_roots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The five captured sysfs roots, unpacked: name to the directory that holds ``sys``."""
+    base = tmp_path_factory.mktemp("sysfs")
+    with tarfile.open(DATA / "vfio" / "sysfs-snapshot.tar.gz") as archive:
+        # "tar" and not "data": sysfs has absolute-looking links within its tree
+        archive.extractall(base, filter="tar")
+    return {path.name: path for path in base.iterdir() if path.is_dir()}
+
+
+@pytest.fixture(scope="session")
+def variant_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a tree with all VFIO variants, and cases of class, subsystem and tie: release 9.9.9."""
+    base = tmp_path_factory.mktemp("variants")
+    with tarfile.open(DATA / "vfio" / "variant-tree.tar.xz") as archive:
+        archive.extractall(base, filter="data")
+    return base
+
+
+@pytest.fixture(scope="session")
 def oracles(kernel_dirs: dict[str, Path]) -> dict[str, Oracle]:
     """The slow oracle of each bundled kernel."""
     return {

@@ -22,8 +22,8 @@ from support.simulated_kernel import (
     unpack,
 )
 
-from pyalias import vfio
 from pyalias.cli import build_parser, main
+from pyalias.vfio import applying, planning, restoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOperations]:
         kernel.unbind(SHARED_EDU)
         operations = SimulatedOperations(kernel)
         monkeypatch.chdir(place)
-        for module in (vfio.planning, vfio.applying, vfio.restoring):
+        for module in (applying, planning, restoring):
             monkeypatch.setattr(module, "Operations", lambda *_: operations)
         yield operations
 

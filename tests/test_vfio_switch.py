@@ -28,6 +28,7 @@ from support.simulated_kernel import (
 
 from pyalias import vfio
 from pyalias.errors import SwitchError
+from pyalias.vfio.sysfs import group_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,7 @@ def test_no_plan_writes_new_id(system: SimulatedOperations):
 
 def test_a_group_without_its_bridge(system: SimulatedOperations):
     found = plan(system, 6)
-    assert BRIDGE in vfio.planning.group_members(system, 6)
+    assert BRIDGE in group_members(system, 6)
     assert BRIDGE not in [assignment.device.address for assignment in found.assignments]
     assert not found.refused
 

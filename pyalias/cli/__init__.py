@@ -1,6 +1,6 @@
 """The command line: prints what the library returns.
 
-Exit codes: 0 done; 1 nothing found (lookup, explain); 2 wrong usage; 3 bad input or a failing
+Exit codes: 0 done; 1 nothing found (lookup, explain, vfio choose); 2 wrong usage; 3 bad input or a failing
 system call; 130 interrupted; 141 the reader of the output went away.
 """
 

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pyalias.errors import SwitchError
+from pyalias.index import AliasIndex
+from pyalias.vfio.choice import choose as best_choice
 from pyalias.vfio.operations import Operations, reading
 from pyalias.vfio.preflight import Finding, check
 from pyalias.vfio.record import read_record
@@ -26,8 +28,6 @@ from pyalias.vfio.sysfs import (
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator
-
-    from pyalias.index import AliasIndex
 
 
 class Chosen(Protocol):
@@ -150,10 +150,16 @@ def plan(
     decide = _decision(driver, choose, index, where)
     with opened(operations, where) as system, reading():
         devices = [read_device(system, address) for address in _addresses(system, target)]
-        assignments = tuple(_assign(system, device, decide) for device in devices)
+        decided = [decide(system, device) for device in devices]
+        assignments = tuple(assignment for assignment, _ in decided)
+        notes = tuple(
+            Finding("note", "choice", assignment.device.address, text)
+            for assignment, texts in decided
+            for text in texts
+        )
         wanted = {assignment.device.address: assignment.driver for assignment in assignments}
         todo = [assignment.device for assignment in assignments if not assignment.done]
-        findings = (*recorded_findings(system, todo), *check(system, todo, wanted))
+        findings = (*recorded_findings(system, todo), *check(system, todo, wanted), *notes)
     return Plan(_name(target), assignments, findings, where)
 
 
@@ -185,14 +191,14 @@ def _decision(
     choose: Callable[[str], Chosen | None] | None,
     index: AliasIndex | None,
     root: str,
-) -> Callable[[Operations, DeviceState], tuple[str | None, str | None]]:
-    """A function that says module and driver for a device."""
+) -> Callable[[Operations, DeviceState], tuple[Assignment, tuple[str, ...]]]:
+    """A function that assigns a driver to a device, with what to know about the choice."""
     if driver is not None:
-        return lambda operations, _: _named(operations, driver)
-    chooser = choose or _best(index, root)
+        return lambda operations, device: (_named(operations, device, driver), ())
+    chooser = _best(index, root) if choose is None else lambda device: choose(device.modalias)
 
-    def decide(operations: Operations, device: DeviceState) -> tuple[str | None, str | None]:
-        choice = chooser(device.modalias)
+    def decide(operations: Operations, device: DeviceState) -> tuple[Assignment, tuple[str, ...]]:
+        choice = chooser(device)
         if choice is None:
             raise SwitchError(
                 f"{device.address}: no vfio_pci: alias matches {device.modalias}; "
@@ -200,35 +206,27 @@ def _decision(
                 step="choose",
                 device=device.address,
             )
-        return choice.module, driver_of_module(operations, choice.module) or choice.driver
+        name = driver_of_module(operations, choice.module) or choice.driver
+        return Assignment(device, choice.module, name), choice.warnings
 
     return decide
 
 
-def _named(operations: Operations, name: str) -> tuple[str | None, str | None]:
+def _named(operations: Operations, device: DeviceState, name: str) -> Assignment:
     """A driver that is there needs no module; another name is a module's (modprobe takes ``-`` for ``_``)."""
     if "/" in name or name in ("", ".", ".."):
         raise SwitchError(f"expected the name of a driver or a module, found {name!r}", step="choose")
     if operations.exists(f"{DRIVERS}/{name}"):
-        return None, name
-    return name, driver_of_module(operations, name)
+        return Assignment(device, None, name)
+    return Assignment(device, name, driver_of_module(operations, name))
 
 
-def _best(index: AliasIndex | None, root: str) -> Callable[[str], Chosen | None]:
-    from pyalias.index import AliasIndex  # noqa: PLC0415 - only planning needs an index
-    from pyalias.vfio.choice import choose  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
-
+def _best(index: AliasIndex | None, root: str) -> Callable[[DeviceState], Chosen | None]:
+    """The most specific ``vfio_pci:`` alias, of the kernel that is given or runs."""
     aliases = index or AliasIndex.from_modules(root=root)
-    return lambda modalias: choose(aliases, modalias)
-
-
-def _assign(
-    operations: Operations,
-    device: DeviceState,
-    decide: Callable[[Operations, DeviceState], tuple[str | None, str | None]],
-) -> Assignment:
-    module, driver = decide(operations, device)
-    return Assignment(device, module, driver)
+    return lambda device: best_choice(
+        aliases, device.modalias, virtual_function=device.physfn is not None, root=root
+    )
 
 
 def recorded_findings(operations: Operations, devices: list[DeviceState]) -> Iterator[Finding]:

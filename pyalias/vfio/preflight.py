@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pyalias.vfio.in_use import uses_of
 from pyalias.vfio.sysfs import DEVICES, MODULES, group_members, read_device
+from pyalias.vfio.variants import DENYLIST, INTEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,8 +18,6 @@ Severity = Literal["refused", "in use", "note"]
 
 # They leave DMA to whoever owns the group (driver_managed_dma): portdrv.c, pci-stub.c.
 _HARMLESS_DRIVERS = ("pcieport", "pci-stub")
-# The ids that vfio-pci refuses (drivers/vfio/pci/vfio_pci.c): accelerators that a guest can hang.
-_DENIED = {(0x8086, device) for device in (0x0435, 0x0443, 0x19E2, 0x19E3, 0x37C8, 0x37C9, 0x0B25, 0x0CFE)}
 _GENERIC = "vfio-pci"
 
 
@@ -60,7 +59,7 @@ def _device_findings(operations: Operations, device: DeviceState, driver: str | 
         yield Finding("refused", "bridge", device.address, "it is a bridge, which no VFIO driver takes")
     if device.group is None:
         yield _without_group(operations, device)
-    if driver == _GENERIC and device.ids in _DENIED:
+    if driver == _GENERIC and _is_denied(device):
         yield _denied(operations, device)
     if device.physfn is not None:
         yield from _virtual_function(operations, device, device.physfn)
@@ -72,6 +71,11 @@ def _without_group(operations: Operations, device: DeviceState) -> Finding:
         return Finding("note", "no-iommu", device.address, text)
     text = "it has no IOMMU group: turn the IOMMU on (firmware; intel_iommu=on) and boot again"
     return Finding("refused", "no-iommu", device.address, text)
+
+
+def _is_denied(device: DeviceState) -> bool:
+    vendor, number = device.ids
+    return vendor == INTEL and number in DENYLIST
 
 
 def _denied(operations: Operations, device: DeviceState) -> Finding:

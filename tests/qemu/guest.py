@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import io
 import json
@@ -22,8 +23,10 @@ from pathlib import Path
 
 from pyalias import AliasIndex, vfio
 from pyalias.cli import main
+from pyalias.pci import PciDevice, PciDeviceId, PciDriver, match_device, which_driver
 
 DEVICES = Path("/sys/bus/pci/devices")
+DRIVERS = Path("/sys/bus/pci/drivers")
 BUSYBOX = "/bin/busybox"
 INDEX = "/run/index"
 
@@ -116,13 +119,13 @@ def until(condition, seconds: float = 60.0) -> bool:
 
 def pyalias(*arguments: str) -> tuple[int, str, str]:
     """Exit code and output of a command, in this process: Python takes seconds to start here."""
-    output, errors = io.StringIO(), io.StringIO()
+    output, errors = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         try:
             code = main(arguments)
         except SystemExit as end:
             code = int(end.code or 0)
-    return code, output.getvalue(), errors.getvalue()
+    return code, *(stream.buffer.getvalue().decode() for stream in (output, errors))
 
 
 def switch(*arguments: str) -> int:
@@ -165,6 +168,71 @@ def compare_lookups() -> None:
             )
     code, output, _ = pyalias("lookup", "--kernel", release, modalias(E1000E))
     check("lookup in the kernel's own directory", (code, output.split()), (0, ["e1000e"]))
+
+
+def agree_on_matches() -> None:
+    """Binding is asked of the kernel, for every driver, with and without an override, and by new_id.
+
+    The id tables are those that file2alias made of the drivers' own: the patterns of each module.
+    """
+    before = state()
+    modprobe("vfio-pci")
+    modprobe("pci-stub")
+    tables: dict[str, list[PciDeviceId]] = {}
+    for line in Path(f"/lib/modules/{os.uname().release}/modules.alias").read_text().splitlines():
+        _, pattern, module = line.rsplit(" ", 2) if line.startswith("alias ") else ("", "", "")
+        if pattern.startswith(("pci:", "vfio_pci:")):
+            tables.setdefault(module, []).append(PciDeviceId.from_alias(pattern))
+    drivers = []
+    for name in names(DRIVERS):
+        link = DRIVERS / name / "module"
+        module = link.readlink().name if link.is_symlink() else ""
+        # virtio-pci is built in, and this kernel keeps no aliases of what is built in.
+        if module in tables or name == "pci-stub":
+            drivers.append(PciDriver(name, tables.get(module, [])))
+    say(f"        {[(one.name, len(one.id_table)) for one in drivers]}")
+    for address in (E1000E, NVME, EDU, BRIDGED_E1000):
+        release_device(address)
+        device = PciDevice.from_sysfs(DEVICES / address)
+        for wanted in (None, "vfio-pci", "pci-stub"):
+            (DEVICES / address / "driver_override").write_text(f"{wanted or ''}\n")
+            said = {one.name: bool(match_device(one, device, wanted)) for one in drivers}
+            check(f"binds {address} override {wanted}", {name: binds(address, name) for name in said}, said)
+        (DEVICES / address / "driver_override").write_text("\n")
+        check_dynamic_id(address, device)
+        Path("/sys/bus/pci/drivers_probe").write_text(address)
+        found = which_driver(drivers, device)
+        check(f"probe {address}", driver(address), found[0].name if found else None)
+    check("all is as before", state(), before)
+
+
+def release_device(address: str) -> None:
+    if driver(address) is not None:
+        (DEVICES / address / "driver" / "unbind").write_text(address)
+
+
+def binds(address: str, name: str) -> bool:
+    """Whether the kernel lets a driver have a device; ENODEV is its word for no match."""
+    try:
+        (DRIVERS / name / "bind").write_text(address)
+    except OSError as error:
+        return error.errno != errno.ENODEV
+    release_device(address)
+    return True
+
+
+def check_dynamic_id(address: str, device: PciDevice) -> None:
+    """``new_id`` binds at once whatever has the id and no driver: here that device, and its like."""
+    stub = PciDriver("pci-stub")
+    entry = PciDeviceId.device(device.vendor, device.device)
+    check(f"{address} by its table", bool(match_device(stub, device)), False)
+    (DRIVERS / "pci-stub" / "new_id").write_text(f"{device.vendor:x} {device.device:x}")
+    said = match_device(stub, device, dynamic_ids=[entry])
+    check(f"{address} by new_id", (driver(address), said.kind), ("pci-stub", "dynamic"))
+    (DRIVERS / "pci-stub" / "remove_id").write_text(f"{device.vendor:x} {device.device:x}")
+    for other in addresses():
+        if driver(other) == "pci-stub":
+            release_device(other)
 
 
 def switch_four_devices_and_back() -> None:
@@ -361,6 +429,7 @@ def undo_what_the_kernel_refuses() -> None:
 
 CHECKS = (
     compare_lookups,
+    agree_on_matches,
     switch_four_devices_and_back,
     refuse_a_blocked_group,
     leave_bridges_alone,
