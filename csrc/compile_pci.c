@@ -305,7 +305,8 @@ static void make_cells(struct pci_compiler *c, uint32_t row)
     uint64_t asked = 0, sub_tests = 0; /* class tests of all items, and of those with sub-ids */
     bool sub_always = false;
 
-    memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
+    if (count > 0)
+        memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
     for (uint32_t i = 0; i < count; i++) {
         uint8_t test = class_test_of(&c->items[i]);
         uint64_t bit = test == NO_CLASS_TEST ? 0 : 1ull << test;
@@ -461,12 +462,14 @@ static void put_devices(struct pci_compiler *c, struct bytes_vector *out, uint32
     shift = 32 - displaced.slot_bits;
     slots = bytes_extend(out, (size_t)4 << displaced.slot_bits);
     for (uint32_t slot = 0; slots != NULL && slot < 1u << displaced.slot_bits; slot++) {
-        uint32_t key = displaced.key_of_slot[slot];
-        const uint8_t *pair = c->keys.data + ((size_t)key - 1) * 8;
-        uint32_t word = key == 0
-                            ? free_slot(c, header, &displaced, slot)
-                            : load_u32(pair + 4) << shift |
-                                  (pci_hash(load_u32(pair), header[PCI_MULTIPLIER]) & ((1u << shift) - 1));
+        uint32_t key = displaced.key_of_slot[slot], word;
+        if (key == 0) {
+            word = free_slot(c, header, &displaced, slot);
+        } else {
+            const uint8_t *pair = c->keys.data + ((size_t)key - 1) * 8;
+            word = load_u32(pair + 4) << shift |
+                   (pci_hash(load_u32(pair), header[PCI_MULTIPLIER]) & ((1u << shift) - 1));
+        }
         store_u32(slots + (size_t)slot * 4, word);
     }
     displace_free(&displaced);
@@ -486,10 +489,12 @@ static void put_entries(struct pci_compiler *c, struct bytes_vector *out, uint32
     entries = bytes_extend(out, (size_t)8 << displaced.slot_bits);
     for (uint32_t slot = 0; entries != NULL && slot < 1u << displaced.slot_bits; slot++) {
         uint32_t key = displaced.key_of_slot[slot];
-        const uint8_t *entry = c->entries.data + ((size_t)key - 1) * 12;
-        uint64_t word = key == 0 ? 0xFFFFull << 32
-                                 : load_u32(entry) | (uint64_t)load_u32(entry + 4) << 32 |
-                                       (uint64_t)load_u32(entry + 8) << 48;
+        uint64_t word = 0xFFFFull << 32;
+        if (key != 0) {
+            const uint8_t *entry = c->entries.data + ((size_t)key - 1) * 12;
+            word =
+                load_u32(entry) | (uint64_t)load_u32(entry + 4) << 32 | (uint64_t)load_u32(entry + 8) << 48;
+        }
         store_u64(entries + (size_t)slot * 8, word);
     }
     displace_free(&displaced);

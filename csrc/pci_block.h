@@ -176,13 +176,13 @@ INLINE uint64_t rows_without_form(const struct pci_rows *rows, size_t index, boo
 typedef bool read_pci_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block);
 
 INLINE size_t text_to_ids(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
-                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read)
+                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_block)
 {
     struct pci_block block;
 
     *refused = 0;
     for (size_t done = 0; done < blocks; done++) {
-        bool bad = read(rows, done * PCI_BLOCK, listed, &block);
+        bool bad = read_block(rows, done * PCI_BLOCK, listed, &block);
         block.refused = bad ? rows_without_form(rows, done * PCI_BLOCK, listed) : 0;
         answer_block(table, &block, ids + done * PCI_BLOCK);
         if (block.refused) {

@@ -58,17 +58,37 @@ def read_sources(directory: Path, release: str | None = None) -> list[_binding.S
 
 
 def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
-    try:
-        names = [name for name in ("modules.alias", _BUILTIN) if (directory / name).exists()]
-    except OSError as error:  # a name that is too long, say
-        raise FileAccessError.from_oserror(
-            error, directory, "expected a kernel's modules directory"
-        ) from error
-    if "modules.alias" in names:
+    if _is_there(directory / "modules.alias"):
+        names = ["modules.alias", *([_BUILTIN] if _is_there(directory / _BUILTIN) else [])]
         return {name: read_file(directory / name, "make it readable") for name in names}
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 
     return read_module_texts(directory, release)
+
+
+def _is_there(path: Path) -> bool:
+    """``exists``, which raises for a directory that may not be searched or a name that is too long."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise FileAccessError.from_oserror(error, path, "expected a kernel's modules directory") from error
+
+
+def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
+    """What depmod would write for a package, an archive, or modules that it never saw; else nothing.
+
+    Raises:
+        FileAccessError, PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
+    """
+    if source.is_dir():
+        seen = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
+        if any((source / name).exists() for name in seen) or next(source.rglob("*.ko*"), None) is None:
+            return {}
+    elif not source.is_file():
+        return {}  # whoever opens the directory says so
+    from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
+
+    return read_module_texts(source, release)
 
 
 def alias_text_source(name: str, text: bytes) -> _binding.Source:

@@ -88,13 +88,14 @@ def test_error_tells_file_and_what(image: bytes, tmp_path: Path):
     assert error.value.file == str(path)
 
 
-@pytest.mark.parametrize("step", [-0x10000, 0x10000, 0x00FF0000, 0xFFFF])
-def test_another_version(image: bytes, step: int):
-    """Another major, or a minor newer than the reader: refused by name, even with the right checksum."""
-    other = bytearray(image)
-    pack_into("<I", other, VERSION_AT, unpack_from("<I", other, VERSION_AT)[0] + step)
-    with pytest.raises(ImageError, match="version"):
-        AliasIndex.from_bytes(with_checksum(other))
+def test_another_version(image: bytes):
+    """An unknown major, or a minor newer than the reader: refused by name, even with the right checksum."""
+    (own,) = unpack_from("<I", image, VERSION_AT)
+    for version in (0, own - (1 << 16), own + (1 << 16), own | 0xFFFF, 0xFFFF0000):
+        other = bytearray(image)
+        pack_into("<I", other, VERSION_AT, version)
+        with pytest.raises(ImageError, match="version"):
+            AliasIndex.from_bytes(with_checksum(other))
 
 
 @pytest.mark.parametrize("data", [b"", b"p", b"pyalias\x1a", bytes(64), b"x" * 4096, b"alias a b\n" * 100])

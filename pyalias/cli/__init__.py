@@ -19,7 +19,7 @@ from pyalias.errors import PyaliasError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "vfio")
+COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "modinfo", "vfio")
 
 EXIT_BAD_INPUT = 3
 EXIT_INTERRUPTED = 130

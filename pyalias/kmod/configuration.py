@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from pyalias.errors import FileAccessError
@@ -14,7 +15,7 @@ from pyalias.kmod.text import to_text
 from pyalias.names import normalise_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 DEFAULT_DIRECTORIES = (
     "/etc/modprobe.d",
@@ -92,9 +93,14 @@ class Configuration:
 
 
 def read_configuration(
-    files: Sequence[ConfigurationFile], command_line: bytes = b"", warnings: Sequence[str] = ()
+    files: Sequence[ConfigurationFile],
+    command_line: bytes = b"",
+    warnings: Sequence[str] = (),
+    module_texts: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Configuration:
     """Read files in the order given, then a kernel command line; ``warnings`` go before its own.
+
+    ``module_texts`` stand for files of a module directory that there is none of: a package's.
 
     A file that cannot be read is passed over with a warning, as in kmod: an ordinary user may ask
     about a system whose administrator keeps one file from him.
@@ -103,7 +109,7 @@ def read_configuration(
     read = []
     for file in files:
         try:
-            data = file.path.read_bytes()
+            data = module_texts[file.name] if file.name in module_texts else file.path.read_bytes()
         except OSError as error:
             if file.name not in MODULE_FILES:
                 lines.warnings.append(f"{file.path}: {error.strerror}: not read")

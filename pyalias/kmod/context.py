@@ -15,7 +15,7 @@ from pyalias.kmod.lookup import Tables
 from pyalias.kmod.module import Module
 from pyalias.kmod.show_depends import Action, show_depends
 from pyalias.kmod.text import to_bytes
-from pyalias.kmod.textindexes import TEXT_NAMES
+from pyalias.kmod.textindexes import TEXT_NAMES, TextIndexes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,13 +53,17 @@ class Kmod:
     from many threads: all files are opened at once, and ``reload`` replaces all of it in one step.
 
     Args:
-        modules_dir: such as ``/lib/modules/6.12.0-amd64``; ``None``: that of ``release``.
+        modules_dir: such as ``/lib/modules/6.12.0-amd64``; ``None``: that of ``release``. A kernel
+            that is not installed will do as well: a ``.deb`` or ``.rpm``, a tar, an initramfs image,
+            or a directory of ``.ko`` files that depmod never saw (``pyalias.packages``); the paths
+            of its modules are then those inside it.
         config: ``None``: the default modprobe.d directories; a path, or paths of directories and
             files, replace them (``modprobe -C``); ``[]``: none. ``modules.softdep`` and
             ``modules.weakdep`` of the module directory count in any case, as in kmod.
         root: of another system's tree: goes before the module directory, the default configuration
             directories and ``/proc/cmdline``.
-        release: of the kernel, by default the running one's; not together with ``modules_dir``.
+        release: of the kernel, by default the running one's; together with ``modules_dir`` only
+            where that is a package or archive, which may hold several.
         cmdline: the kernel's command line; ``None``: that in ``/proc/cmdline``, where there is one.
         prefer: ``"bin"``: depmod's ``.bin`` indexes where there are any, as libkmod, which reads
             nothing else; ``"text"``: the text files.
@@ -68,6 +72,7 @@ class Kmod:
         FileAccessError: a directory or file that was named is missing or cannot be read.
         ImageError: a ``.bin`` index is damaged (also from lookups that come by the damage).
         AliasFileError: a text file is damaged (from the first lookup that needs it).
+        PackageError, MissingLibraryError: a package is damaged, or needs the extra ``packages``.
     """
 
     def __init__(
@@ -80,12 +85,11 @@ class Kmod:
         cmdline: str | bytes | None = None,
         prefer: Prefer = "bin",
     ) -> None:
-        if release is not None:
-            if modules_dir is not None:
-                raise ValueError(
-                    "expected modules_dir or release, found both: the directory names the kernel"
-                )
+        if release is not None and modules_dir is None:
             modules_dir = f"/lib/modules/{release}"
+        elif release is not None and Path(modules_dir or "").is_dir():
+            raise ValueError("expected modules_dir or release, found both: the directory names the kernel")
+        self._release = release
         self.directory = Path(os.path.abspath(kernels.modules_directory(modules_dir, root)))  # noqa: PTH100
         """The module directory, absolute; symbolic links in it stay as they are."""
         self._root = root
@@ -125,13 +129,15 @@ class Kmod:
 
     def _load(self) -> _Loaded:
         # Stamps first: what changes while it is read shows up as changed afterwards.
-        module_stamps = _stamps(self.directory / name for name in (*BIN_NAMES, *TEXT_NAMES))
-        indexes: Indexes = open_indexes(self.directory, self._prefer)
+        files_of_modules = [self.directory / name for name in (*BIN_NAMES, *TEXT_NAMES)]
+        module_stamps = _stamps(files_of_modules if self.directory.is_dir() else [self.directory])
+        texts = kernels.undepmodded_texts(self.directory, self._release)
+        indexes: Indexes = TextIndexes(texts) if texts else open_indexes(self.directory, self._prefer)
         files, warnings = modprobe_d.find_files(
             self._config_paths, self.directory, may_be_absent=self._default_config
         )
         configuration_stamps = _stamps([*self._config_paths, *(file.path for file in files)])
-        configuration = modprobe_d.read_configuration(files, self._command_line(), warnings)
+        configuration = modprobe_d.read_configuration(files, self._command_line(), warnings, texts)
         return _Loaded(Tables(self.directory, configuration, indexes), module_stamps, configuration_stamps)
 
     def _command_line(self) -> bytes:

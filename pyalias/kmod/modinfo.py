@@ -72,14 +72,14 @@ def modinfo_lines(
     """
     end = "\0" if null else "\n"
     shown = "(builtin)" if filename is None else filename
-    items = [f"{'name:':<16}{name}"] if filename is None else []
     if field == "filename":
-        items.append(shown)
+        items = [shown]
     elif field == "parm":
-        items += [_parameter(*parameter) for parameter in _parameters(records)]
+        items = [_parameter(*parameter) for parameter in _parameters(records)]
     elif field is not None:
-        items += [value for key, value in records if key == field]
+        items = [value for key, value in records if key == field]
     else:
+        items = [f"{'name:':<16}{name}"] if filename is None else []
         items.append(f"{'filename:':<16}{shown}")
         others = [(key, value) for key, value in records if key not in {"parm", "parmtype"}]
         items += [f"{key}={value}" if null else _padded(key, value) for key, value in others]
@@ -88,7 +88,8 @@ def modinfo_lines(
 
 
 def _padded(key: str, value: str) -> str:
-    return f"{key}:{'':<{max(_KEY_WIDTH - len(key), 0)}}{value}"
+    # A width below zero is printf's for filling on the other side: long keys get blanks as well.
+    return f"{key}:{' ' * abs(_KEY_WIDTH - len(os.fsencode(key)))}{value}"
 
 
 def _parameters(records: Iterable[tuple[str, str]]) -> Sequence[tuple[str, str | None, str | None]]:

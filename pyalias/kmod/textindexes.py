@@ -130,4 +130,4 @@ def _compile(source: _binding.Source) -> _binding.Image:
 
 
 def _modules(image: _binding.Image, key: bytes) -> list[str]:
-    return [to_text(image.module(image.line_module(line))) for line in image.match_lines(key)]
+    return [to_text(image.line(line).module) for line in image.match_lines(key)]

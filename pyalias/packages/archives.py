@@ -48,6 +48,18 @@ def read_members(path: Path) -> Iterator[Member]:
             yield name, partial(_guarded, path, read)
 
 
+def is_package(path: Path) -> bool:
+    """Whether a file starts as one of the kinds that are known; false where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(_TAR_BLOCK)
+    except OSError:
+        return False
+    magics = (_DEB_MAGIC, _RPM_MAGIC, *CPIO_MAGICS)
+    is_tar = start[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC)
+    return start.startswith(magics) or is_tar or is_compressed(start[:LONGEST_MAGIC])
+
+
 @contextmanager
 def _naming_damage(path: Path) -> Iterator[None]:
     """Turn what the readers of archives raise into errors that say which file is at fault."""

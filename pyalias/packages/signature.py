@@ -40,9 +40,8 @@ def signature_fields(data: bytes) -> list[tuple[bytes, bytes]]:
         return []
     numbers = data[end : end + _TRAILER]
     algorithm, hash_number, kind, signer_length, key_id_length = numbers[:5]
-    trailer = _Trailer(
-        algorithm, hash_number, kind, signer_length, key_id_length, int.from_bytes(numbers[8:], "big")
-    )
+    length = int.from_bytes(numbers[8:], "big")
+    trailer = _Trailer(algorithm, hash_number, kind, signer_length, key_id_length, length)
     if trailer.algorithm >= _ALGORITHMS or trailer.hash_number >= len(_HASHES) or trailer.kind >= len(_KINDS):
         return []
     if not 0 < trailer.length <= end:
@@ -69,7 +68,8 @@ def _read_plain(before: bytes, signature: bytes, trailer: _Trailer) -> tuple[byt
     if trailer.signer_length + trailer.key_id_length > len(before):
         return None
     key_id_at = len(before) - trailer.key_id_length
-    signer = before[key_id_at - trailer.signer_length : key_id_at]
+    # A NUL ends it, as it ends every text that modinfo prints.
+    signer = before[key_id_at - trailer.signer_length : key_id_at].partition(b"\0")[0]
     return signer, before[key_id_at:], _HASHES[trailer.hash_number], signature
 
 
