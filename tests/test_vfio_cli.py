@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shlex
@@ -22,7 +21,7 @@ from support.simulated_kernel import (
     unpack,
 )
 
-from pyalias.cli import build_parser, main
+from pyalias.cli import main
 from pyalias.vfio import applying, planning, restoring
 
 if TYPE_CHECKING:
@@ -47,32 +46,6 @@ def system(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedOperations]:
 
 def run(*arguments: str) -> int:
     return main(["vfio", *arguments])
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    parser: argparse.ArgumentParser = build_parser(["vfio"])
-    for name in (None, "vfio"):
-        (found,) = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        if name is None:
-            parser = found.choices["vfio"]
-    return dict(found.choices)
-
-
-@pytest.mark.parametrize("name", ["plan", "apply", "restore", "status"])
-def test_help_and_document_tell_all(name: str, capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as end:
-        run(name, "--help")
-    assert end.value.code == 0
-    text = capsys.readouterr().out
-    assert f"\nexample:\n  pyalias vfio {name}" in text
-    assert "\nexit codes:\n  0 " in text
-    section = (DOCS / "cli.md").read_text("utf-8").partition("\n## `pyalias vfio`\n")[2]
-    for action in commands()[name]._actions:
-        for option in action.option_strings:
-            if option.startswith("--") and option != "--help":
-                assert re.search(rf"[`\[|]{option}\b", section), (
-                    f"docs/cli.md does not describe {name} {option}"
-                )
 
 
 def documented_runs() -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ States: untouched (no record), switched, interrupted (restore it), waiting (the 
 a helper process undoes the switch when it does), as before, gone. Without TARGET all recorded devices.
 
 example:
-  pyalias vfio status
+  pyalias vfio status 0000:01:00.0
 {_CODES}"""
 
 
