@@ -36,6 +36,8 @@ PACKAGES = (
     "libffi8",
     "libbz2-1.0",
     "libgcc-s1",
+    "udev",
+    *("libacl1", "libblkid1", "libcap2", "libselinux1", "libpcre2-8-0", "libudev1"),
     f"python{PYTHON}-minimal",
     f"libpython{PYTHON}-minimal",
     f"libpython{PYTHON}-stdlib",
@@ -70,6 +72,7 @@ def build(work: Path) -> tuple[Path, Path, str]:
     _install(work / "wheels", root / "usr" / "lib" / "python3" / "dist-packages")
     shutil.copy(HERE / "guest.py", root / "guest.py")
     shutil.copy(HERE / "init", root / "init")
+    (root / "bin" / "sh").symlink_to("busybox")  # what udev rules run
     for name in ("proc", "sys", "dev", "run", "tmp"):
         (root / name).mkdir(exist_ok=True)
     archive = work / "initramfs.cpio"
