@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* memmem: linear for plain bytes, in glibc and musl alike */
 #include "glob.h"
 
 #include <string.h>
@@ -284,9 +285,41 @@ static bool match_byte(const uint8_t *pattern, size_t length, size_t *at, uint8_
     return c == byte;
 }
 
+/* How many bytes of a pattern from `at` on stand for themselves. */
+static size_t plain_bytes(const uint8_t *pattern, size_t length, size_t at)
+{
+    size_t start = at;
+
+    while (at < length && !is_wildcard(pattern[at]) && pattern[at] != '\\')
+        at++;
+    return at - start;
+}
+
+/* What follows the last star, and where in the text it is tried next. */
+struct retry {
+    size_t pattern, plain, text;
+};
+
+/* Moves on to where the plain bytes behind the star stand: this, not a try at each place, is what
+ * long texts made to match almost cost. False: nowhere. */
+static bool find_plain(struct retry *star, const uint8_t *pattern, const uint8_t *text, size_t size)
+{
+    const uint8_t *place = text + star->text;
+
+    if (star->text > size)
+        return false;
+    if (star->plain > 0)
+        place = memmem(place, size - star->text, pattern + star->pattern, star->plain);
+    if (place == NULL)
+        return false;
+    star->text = (size_t)(place - text);
+    return true;
+}
+
 bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size)
 {
-    size_t p = 0, t = 0, star = SIZE_MAX, restart = 0;
+    struct retry star = {SIZE_MAX, 0, 0};
+    size_t p = 0, t = 0;
 
     for (;;) {
         if (p < length && pattern[p] == '*') {
@@ -294,20 +327,19 @@ bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size
                 p++;
             if (p == length)
                 return true;
-            star = p;
-            restart = t;
-            continue;
-        }
-        if (t == size && p == length)
+            star = (struct retry){p, plain_bytes(pattern, length, p), t};
+        } else if (t == size && p == length) {
             return true;
-        if (t < size && p < length && match_byte(pattern, length, &p, text[t])) {
+        } else if (t < size && p < length && match_byte(pattern, length, &p, text[t])) {
             t++;
             continue;
-        }
-        if (star == SIZE_MAX || ++restart >= size)
+        } else if (star.pattern == SIZE_MAX || ++star.text >= size) {
             return false;
-        p = star;
-        t = restart;
+        }
+        if (!find_plain(&star, pattern, text, size))
+            return false;
+        p = star.pattern + star.plain;
+        t = star.text + star.plain;
     }
 }
 

@@ -28,6 +28,9 @@ enum {
     MOST_MISSED_SHORT = 95
 };
 
+/* In place of a hash. A row that really has it is not remembered either. */
+#define NOT_TAKEN 0u
+
 struct repeat {
     uint32_t tag, length; /* length 0: free */
     uint32_t text, id;
@@ -149,40 +152,32 @@ static bool is_row(const struct repeats *repeats, const struct repeat *entry, co
     return entry->length == row->length && memcmp(repeats->text + entry->text, row->text, row->length) == 0;
 }
 
-/* Pass by pass over the block, so that buckets, and then texts, travel to the cache together. */
+/* All hashes first: the buckets travel to the cache together. */
 void repeats_answer(struct repeats *repeats, struct open_rows *open, uint64_t *hashes)
 {
-    const struct repeat *candidates[ROWS_BLOCK];
-    unsigned count = open->count;
+    unsigned count = open->count, asked = 0, missed = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        unsigned index = open->index[i];
-        if (!takes(&open->rows[index]))
-            continue;
-        hashes[index] = hash_of(&open->rows[index]);
-        __builtin_prefetch(bucket_of_hash(repeats, hashes[index]));
-        repeats->asked++;
-    }
-    for (unsigned i = 0; i < count; i++) {
         const struct row *row = &open->rows[open->index[i]];
-        if (!takes(row))
-            continue;
-        candidates[i] = candidate(repeats, hashes[open->index[i]]);
-        __builtin_prefetch(repeats->text + candidates[i]->text);
+        hashes[i] = takes(row) ? hash_of(row) : NOT_TAKEN;
+        __builtin_prefetch(bucket_of_hash(repeats, hashes[i]));
     }
     open->count = 0;
     for (unsigned i = 0; i < count; i++) {
         unsigned index = open->index[i];
-        const struct row *row = &open->rows[index];
-        if (takes(row)) {
-            if (is_row(repeats, candidates[i], row)) {
-                open->ids[index] = candidates[i]->id;
-                continue;
-            }
-            repeats->missed++;
+        const struct repeat *known = candidate(repeats, hashes[i]);
+        bool taken = hashes[i] != NOT_TAKEN;
+        asked += taken;
+        if (taken && is_row(repeats, known, &open->rows[index])) {
+            open->ids[index] = known->id;
+            continue;
         }
+        missed += taken;
+        hashes[open->count] = hashes[i];
         open->index[open->count++] = (uint8_t)index;
     }
+    repeats->asked += asked;
+    repeats->missed += missed;
 }
 
 static void add(struct repeats *repeats, uint64_t hash, const struct row *row, uint32_t id)
@@ -207,8 +202,8 @@ void repeats_add(struct repeats *repeats, const struct open_rows *open, const ui
 {
     for (unsigned i = 0; i < open->count; i++) {
         unsigned index = open->index[i];
-        if (takes(&open->rows[index]))
-            add(repeats, hashes[index], &open->rows[index], open->ids[index]);
+        if (hashes[i] != NOT_TAKEN)
+            add(repeats, hashes[i], &open->rows[index], open->ids[index]);
     }
 }
 

@@ -42,8 +42,8 @@ void repeats_free(struct repeats *repeats);
 /* Whether the next `count` rows are to be asked for; rows that are not bring the end of a rest nearer. */
 bool repeats_awake(struct repeats *repeats, unsigned count);
 
-/* Answers the open rows whose very bytes it has seen; the others stay open. hashes, which it fills in,
- * is for repeats_add. */
+/* Answers the open rows whose very bytes it has seen; the others stay open, and hashes gets what
+ * repeats_add wants to know of them. */
 void repeats_answer(struct repeats *repeats, struct open_rows *open, uint64_t *hashes);
 
 /* Remembers what the rows that stayed open were answered in the end. */
