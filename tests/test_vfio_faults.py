@@ -222,7 +222,8 @@ def test_every_call_of_restore_fails(machine: Machine, target: str | int, *, lat
             switch(Faults())
             with pytest.raises(SwitchError) as caught:
                 act(Faults(number, code, late=late))
-            if caught.value.outcome == "unchanged":
+            # Of a group the others are restored all the same.
+            if caught.value.outcome == "unchanged" and isinstance(target, str):
                 assert machine.is_planned(), (number, calls[number], caught.value)
             # Whatever is left: restoring again mends it.
             machine.mend()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,6 @@ from pyalias.vfio.operations import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 SOON = 20.0
 
@@ -85,7 +85,8 @@ def test_a_copy_is_not_live(operations: Operations):
 
 
 def test_sysfs_is_live_where_it_is_mounted():
-    mounted = any(" - sysfs " in line and line.split()[4] == "/sys" for line in open("/proc/self/mountinfo"))  # noqa: SIM115, PTH123
+    lines = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape").splitlines()
+    mounted = any(" - sysfs " in line and line.split()[4] == "/sys" for line in lines)
     assert Operations().is_live() == mounted
 
 
@@ -143,6 +144,25 @@ def test_a_helper_in_good_order_undoes_nothing(root: Path):
         process = operations.undo_if_abandoned([("/sys/value", b"undone")])
     wait_until(lambda: not operations.is_helper(process))
     assert (root / "sys" / "value").read_text() == "before\n"
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(ValueError, "before"), (KeyboardInterrupt, "undone")])
+def test_a_helper_undoes_after_an_interrupt_and_not_after_an_error(
+    root: Path, kind: type[BaseException], expected: str
+):
+    """Ctrl-C may come in the midst of undoing too; an error has been dealt with when it gets here."""
+    processes: list[int] = []
+    operations = Operations(str(root), timeout=SOON)
+
+    def interrupted() -> None:
+        with operations:
+            processes.append(operations.undo_if_abandoned([("/sys/value", b"undone")]))
+            raise kind
+
+    with pytest.raises(kind):
+        interrupted()
+    wait_until(lambda: not operations.is_abandoned() and not operations.is_helper(processes[0]))
+    assert (root / "sys" / "value").read_text() == expected + "\n"
 
 
 _PARENT = """

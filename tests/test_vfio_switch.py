@@ -496,7 +496,7 @@ def test_one_at_a_time(system: SimulatedOperations, monkeypatch: pytest.MonkeyPa
 def test_a_vfio_user_keeps_the_device(system: SimulatedOperations):
     vfio.apply(plan(system, E1000E), write=True, operations=lambda: system)
     system.users["/dev/vfio/8"] = ["4711 (qemu-system-x86)"]
-    with pytest.raises(SwitchError, match=r"process 4711 .* has its VFIO group open") as caught:
+    with pytest.raises(SwitchError, match=r"process 4711 .* has it open through VFIO") as caught:
         vfio.restore(E1000E, write=True, operations=lambda: system)
     assert caught.value.outcome == "unchanged"
     assert system.kernel.driver(E1000E) == "vfio-pci"
@@ -519,6 +519,27 @@ def test_an_unbind_that_its_user_blocks(system: SimulatedOperations):
     assert entry.state == "switched"
     vfio.restore(E1000E, write=True, operations=lambda: system)
     assert system.kernel.state()[E1000E] == ("e1000e", None)
+
+
+@pytest.mark.parametrize("file", ["/dev/vfio/8", "/dev/vfio/devices/vfio0"])
+def test_a_restore_of_all_is_not_stopped_by_one(system: SimulatedOperations, file: str):
+    """A guest has one device open, by its group or (iommufd) by the device's own file."""
+    for address in (E1000E, VIRTIO):
+        vfio.apply(plan(system, address), write=True, operations=lambda: system)
+    place = system.kernel.device(VIRTIO) / "vfio-dev"
+    (place / "vfio0").rename(place / "vfio1")
+    system.users[file] = ["4711 (qemu)"]
+    with pytest.raises(SwitchError, match=f"{E1000E}: process 4711"):
+        vfio.restore(write=True, operations=lambda: system)
+    assert system.kernel.driver(E1000E) == "vfio-pci"
+    assert system.kernel.driver(VIRTIO) == "virtio-pci"
+    system.users.clear()
+    system.kernel.refusing[E1000E, "e1000e"] = errno.EIO
+    vfio.apply(plan(system, VIRTIO), write=True, operations=lambda: system)
+    system.kernel.refusing[VIRTIO, "virtio-pci"] = errno.EIO
+    with pytest.raises(SwitchError, match=rf"{E1000E}: .*; {VIRTIO}: ") as caught:
+        vfio.restore(write=True, operations=lambda: system)
+    assert caught.value.outcome == "unfinished"
 
 
 def test_restore_without_write(system: SimulatedOperations):

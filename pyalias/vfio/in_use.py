@@ -37,14 +37,23 @@ def uses_of(operations: Operations, device: DeviceState) -> Iterator[tuple[str, 
     path = operations.resolve(device.path)
     yield from _networks(operations, path)
     yield from _disks(operations, path)
-    if device.vfio and device.group is not None:
-        for process in operations.users_of(f"/dev/vfio/{device.group}"):
-            yield "vfio", f"process {process} has its VFIO group open: end the virtual machine first"
+    for process in vfio_users(operations, device):
+        yield "vfio", f"process {process} has it open through VFIO: end the virtual machine first"
     if _attribute(operations, f"{device.path}/boot_vga") == "1":
         yield "console", "it is the graphics card that the machine booted with: the console goes with it"
     functions = _attribute(operations, f"{device.path}/sriov_numvfs")
     if functions not in ("", "0"):
         yield "sriov", f"{functions} virtual functions exist on it: write 0 to its sriov_numvfs first"
+
+
+def vfio_users(operations: Operations, device: DeviceState) -> list[str]:
+    """The processes that have a device's group open, or the device itself, as ``PID (name)``."""
+    if not device.vfio:
+        return []
+    files = [f"/dev/vfio/devices/{name}" for name in operations.names(f"{device.path}/vfio-dev")]
+    if device.group is not None:
+        files.append(f"/dev/vfio/{device.group}")
+    return sorted({process for file in files for process in operations.users_of(file)})
 
 
 def _networks(operations: Operations, path: str) -> Iterator[tuple[str, str]]:

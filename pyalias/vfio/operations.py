@@ -37,8 +37,8 @@ class Operations:
     ``TimeoutError`` when it did not answer in ``timeout`` seconds: the helper process is then left alone
     with what it was doing, and makes the writes given to ``undo_if_abandoned`` once it comes back.
 
-    A context manager. One that is left by an exception makes no undo writes: only a caller that dies or
-    stops waiting leaves them to the helper process.
+    A context manager. One that is left by an error makes no undo writes, since its caller has dealt with
+    that; one that is left by an interrupt makes them, as if the caller had died.
     """
 
     def __init__(self, root: str = "/", timeout: float = 15.0) -> None:
@@ -53,7 +53,10 @@ class Operations:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close()
+        if kind is None or issubclass(kind, Exception):
+            self.close()
+        elif self._process is not None:
+            self._leave_alone(self._process)
 
     # ---- reading ----
 
@@ -188,15 +191,18 @@ class Operations:
             line = self._exchange(process, json.dumps([operation, *arguments]).encode() + b"\n")
         except BaseException:
             # Also when interrupted: an answer that comes later would be taken for that of the next call.
-            self._process = None
-            _hang_up(process)
-            _left_alone.append(process)
-            self._abandoned = process
+            self._leave_alone(process)
             raise
         reply = json.loads(line)
         if "errno" in reply:
             raise OSError(reply["errno"], reply["message"], arguments[0])
         return reply["value"]
+
+    def _leave_alone(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = None
+        self._abandoned = process
+        _left_alone.append(process)
+        _hang_up(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         _left_alone[:] = [process for process in _left_alone if process.poll() is None]
@@ -238,7 +244,7 @@ def _hang_up(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def reading() -> Iterator[None]:
+def reading(so: str = "nothing was changed") -> Iterator[None]:
     """What the system refuses in the block, where nothing is written, is told as a ``SwitchError``."""
     try:
         yield
@@ -246,7 +252,7 @@ def reading() -> Iterator[None]:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        raise SwitchError(f"{where}{reason(error)}; nothing was changed", step="read") from error
+        raise SwitchError(f"{where}{reason(error)}; {so}", step="read") from error
 
 
 def reason(error: OSError) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pyalias.errors import SwitchError
 from pyalias.vfio.applying import DEFAULT_TIMEOUT, locked
+from pyalias.vfio.in_use import vfio_users
 from pyalias.vfio.operations import Operations, reading
 from pyalias.vfio.planning import opened
 from pyalias.vfio.record import Record, read_record, recorded_addresses
@@ -17,6 +18,8 @@ from pyalias.vfio.sysfs import DEVICES, DeviceState, group_members, parse_addres
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+
+_BY_GRAVITY = ("unchanged", "undone", "pending", "unfinished")
 
 State = Literal["untouched", "switched", "interrupted", "waiting", "as before", "gone"]
 
@@ -92,13 +95,34 @@ def restore(
             return status(target, operations=system)
     with locked(start) as system:
         found = status(target, operations=system)
-        for entry in found:
-            _refuse(system, entry, force=force)
-        for entry in found:
-            if entry.record is not None:
-                with start() as own:
-                    _restore(own, entry, entry.record)
-        return found
+        failures = [failure for entry in found if (failure := _attempt(system, start, entry, force=force))]
+    if failures:
+        raise _joined(failures)
+    return found
+
+
+def _attempt(
+    system: Operations, start: Callable[[], Operations], entry: Status, *, force: bool
+) -> SwitchError | None:
+    """Restore one device; a failure must not keep the others from being restored."""
+    if entry.record is None:
+        return None
+    try:
+        _refuse(system, entry, force=force)
+        with start() as own:
+            _restore(own, entry, entry.record)
+    except SwitchError as error:
+        return error
+    return None
+
+
+def _joined(failures: list[SwitchError]) -> SwitchError:
+    """One error for all; its outcome is the one that leaves most to do."""
+    worst = max(failures, key=lambda failure: _BY_GRAVITY.index(failure.outcome))
+    if len(failures) == 1:
+        return worst
+    text = "; ".join(map(str, failures))
+    return SwitchError(text, step=worst.step, device=worst.device, outcome=worst.outcome)
 
 
 def _addresses(system: Operations, target: str | int | None) -> list[str]:
@@ -142,12 +166,14 @@ def _refuse(system: Operations, entry: Status, *, force: bool) -> None:
             device=entry.address,
             outcome="pending",
         )
-    if force or entry.record is None or entry.device is None or entry.device.group is None:
+    if force or entry.device is None:
         return
-    for process in system.users_of(f"/dev/vfio/{entry.device.group}") if entry.device.vfio else ():
+    with reading(so="it was left as it is"):
+        users = vfio_users(system, entry.device)
+    if users:
         raise SwitchError(
-            f"{entry.address}: process {process} has its VFIO group open: end it first; "
-            "force overrides this; nothing was changed",
+            f"{entry.address}: process {', '.join(users)} has it open through VFIO: end it first; "
+            "force overrides this; it was left as it is",
             step="preflight",
             device=entry.address,
         )

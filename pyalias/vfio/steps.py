@@ -33,7 +33,7 @@ _ADVICE = {
 
 
 class StepError(Exception):
-    """A step that failed: ``abandoned`` says that the helper process still waits for the kernel."""
+    """A step that failed, and what to do about it where that is known."""
 
     def __init__(self, step: str, device: str, error: OSError | str) -> None:
         code = error.errno if isinstance(error, OSError) else None
@@ -42,7 +42,6 @@ class StepError(Exception):
         super().__init__(f"{device}: {step}: {text}{f'; {advice}' if advice else ''}")
         self.step = step
         self.device = device
-        self.abandoned = isinstance(error, TimeoutError)
 
 
 class Mover:

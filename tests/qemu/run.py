@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QEMU = "qemu-system-x86_64"
-_LEAST = 100  # checks; fewer means that the guest left some out
+_LEAST = 130  # checks; fewer means that the guest left some out
 _END = re.compile(r"end     (\d+) passed, (\d+) failed, (\d+) parts")
 _BEGIN = "<!-- the summary of a run: written by tests/qemu/run.py --document -->\n"
 
