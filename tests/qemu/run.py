@@ -141,7 +141,7 @@ def main() -> int:
         return 2
     try:
         kernel, initramfs, release = build(work)
-    except MissingToolError as error:
+    except (MissingToolError, subprocess.CalledProcessError) as error:
         print(error)
         return 2
     print(f"{release}: an initramfs of {initramfs.stat().st_size / 1e6:.0f} MB", flush=True)
