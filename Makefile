@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak bench clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -60,6 +60,10 @@ kmod-soak: $(VENV)/test.stamp
 # A real Debian kernel package against depmod and modinfo; downloads it once.
 package-check: $(VENV)/test.stamp
 	$(BIN)/python tests/package_check.py
+
+# pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
+qemu-test: $(VENV)/run.stamp
+	$(BIN)/python tests/qemu/run.py $(QEMU_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py
