@@ -86,9 +86,7 @@ def check(index: pyalias.AliasIndex, rows: Sequence[bytes], wanted: Sequence[tup
     for form, column in columns.items():
         differing = [
             (form, number, rows[number], want, got)
-            for number, (want, got) in enumerate(
-                zip(wanted, found(index.lookup_many(column)), strict=True)
-            )
+            for number, (want, got) in enumerate(zip(wanted, found(index.lookup_many(column)), strict=True))
             if want != got
         ]
         assert differing == []
@@ -150,8 +148,12 @@ def test_made_up_devices(variant: str, image: bytes, index: pyalias.AliasIndex, 
     """Ids of one device with the sub-ids and class of another, and ids from nowhere."""
     random = Random(2)  # noqa: S311 - repeatable, not secret
     rows = [row for row in pci_rows if len(row) == LENGTH]
-    some = [random.choice(rows)[:22] + random.choice(rows)[22:42] + random.choice(rows)[42:] for _ in range(3000)]
-    some += [row_of(*(random.randrange(65536) for _ in range(4)), random.randrange(1 << 24)) for _ in range(500)]
+    some = [
+        random.choice(rows)[:22] + random.choice(rows)[22:42] + random.choice(rows)[42:] for _ in range(3000)
+    ]
+    some += [
+        row_of(*(random.randrange(65536) for _ in range(4)), random.randrange(1 << 24)) for _ in range(500)
+    ]
     some += [row_of(random.randrange(65536), 0x8139, 0x10EC, 0x8129, 0x020000) for _ in range(100)]
     check(opened(image, variant), some, [expected(index, row) for row in some])
 
@@ -266,7 +268,9 @@ def test_nothing_is_read_behind_the_end(
 
 # ---- pattern sets that nobody thought of ----
 
-ids = st.sampled_from(["*", "00008086", "000010EC", "0000FFFF", "0000808?", "0000808[67]", "00018086", "0000*"])
+ids = st.sampled_from(
+    ["*", "00008086", "000010EC", "0000FFFF", "0000808?", "0000808[67]", "00018086", "0000*"]
+)
 sub_ids = st.sampled_from(["*", "*", "*", "00001028", "00008086", "0000102[89]", "12345678"])
 bytes_of_class = st.sampled_from(["*", "*", "01", "02", "0C", "0?", "[01]1"])
 interfaces = st.sampled_from(["*", "00*", "01", "00", "*", "?0"])
@@ -294,13 +298,13 @@ def test_made_up_patterns(
 ):
     """Two sources, the first to answer wins; every variant, rows and numbers, against the oracle."""
     sources = [
-        _binding.Source(
-            name, _binding.ORDER_PRIORITY, aliases=[(p.encode(), m.encode()) for p, m in source]
-        )
+        _binding.Source(name, _binding.ORDER_PRIORITY, aliases=[(p.encode(), m.encode()) for p, m in source])
         for name, source in ((b"first", first), (b"second", second))
     ]
     compiled = bytes(_binding.compile_image(sources))
-    oracles = [Oracle([(pattern.encode(), module) for pattern, module in source]) for source in (first, second)]
+    oracles = [
+        Oracle([(pattern.encode(), module) for pattern, module in source]) for source in (first, second)
+    ]
     rows = [row_of(*device) for device in asked]
     rows += [b"vfio_" + row for row in rows]
     wanted = [oracles[0].lookup(row) or oracles[1].lookup(row) for row in rows]
