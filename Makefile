@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check bench clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -53,9 +53,17 @@ lint: $(VENV)/lint.stamp
 fuzz-bin: $(VENV)/test.stamp
 	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
+# 20,000 random (directory, modprobe.d, command line, name) cases, on pyalias and on the real libkmod.
+kmod-soak: $(VENV)/test.stamp
+	PYALIAS_REQUIRE_LIBKMOD=1 PYALIAS_SOAK_CONTEXTS=2000 $(BIN)/python -m pytest tests/test_kmod_contexts.py -k random
+
 # A real Debian kernel package against depmod and modinfo; downloads it once.
 package-check: $(VENV)/test.stamp
 	$(BIN)/python tests/package_check.py
+
+# pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
+qemu-test: $(VENV)/run.stamp
+	$(BIN)/python tests/qemu/run.py $(QEMU_ARGS)
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py

@@ -92,6 +92,14 @@ int64_t pya_answers_number(pya_answers *answers, const uint32_t *lines, uint32_t
                                          : stored(answers) + (known - answers->stored_known);
 }
 
+int64_t pya_answers_number_last(pya_answers *answers, const pya_scratch *scratch)
+{
+    const uint32_t *lines;
+    uint32_t count = pya_scratch_lines(scratch, &lines);
+
+    return pya_answers_number(answers, lines, count);
+}
+
 uint32_t pya_answers_modules(const pya_answers *answers, uint32_t answer, uint32_t *modules, uint32_t room)
 {
     const struct interned *known;

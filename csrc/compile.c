@@ -15,6 +15,7 @@
 #include "format.h"
 #include "glob.h"
 #include "normalise.h"
+#include "sort.h"
 #include "tokens.h"
 #include "trie.h"
 
@@ -28,10 +29,11 @@ struct sort_item {
 
 struct compilation {
     const struct pya_builder *builder;
-    struct sort_item *items;         /* scratch, one a line */
-    const struct alias_line **lines; /* by line id */
-    uint32_t *tokens;                /* of all lines of a source */
-    struct token_string *strings;    /* distinct ones of a source */
+    struct sort_text *texts;          /* the lines of a source that kmod keeps */
+    struct sort_item *items, *second; /* scratch, one a line each */
+    const struct alias_line **lines;  /* by line id */
+    uint32_t *tokens;                 /* of all lines of a source */
+    struct token_string *strings;     /* distinct ones of a source */
     uint32_t value_count;
     struct trie trie;
     struct interner classes, answers;
@@ -72,17 +74,6 @@ static uint32_t difference(const struct alias_line *x, const struct alias_line *
 static unsigned byte_or_end(const struct alias_line *line, uint32_t at)
 {
     return at < line->normal_length ? line->normal[at] : 256u;
-}
-
-static int by_normal(const void *a, const void *b)
-{
-    const struct alias_line *x = ((const struct sort_item *)a)->line,
-                            *y = ((const struct sort_item *)b)->line;
-    bool wild;
-    uint32_t at = difference(x, y, &wild);
-    int order = compare_numbers(byte_or_end(x, at), byte_or_end(y, at));
-
-    return order ? order : compare_numbers(x->sequence, y->sequence);
 }
 
 /* Values without priorities (modules.builtin.alias.bin) come out last visited first. libkmod visits
@@ -133,42 +124,78 @@ static bool rank_lines(const struct pya_builder *builder, uint32_t low, uint32_t
     return true;
 }
 
-/* Line ids of one source, and its part of SORTED. */
-static bool order_source(struct compilation *c, uint32_t low, uint32_t high, int order)
+static int by_addition(const void *a, const void *b)
 {
-    uint32_t kept = 0;
+    return compare_numbers(((const struct sort_text *)a)->key, ((const struct sort_text *)b)->key);
+}
 
+/* Equal patterns stand in order of addition in SORTED. Lines come in the order of their ids, which is
+ * another one where a module's lines are not together. */
+static bool sort_kept(struct compilation *c, uint32_t kept)
+{
+    bool in_order = true;
+
+    for (uint32_t i = 0; i < kept; i++) {
+        c->texts[i].key = c->lines[c->texts[i].id]->sequence;
+        in_order = in_order && (i == 0 || c->texts[i - 1].key < c->texts[i].key);
+    }
+    if (!in_order)
+        qsort(c->texts, kept, sizeof *c->texts, by_addition);
+    if (!sort_texts(c->texts, kept))
+        return false;
+    for (uint32_t i = 0; i < kept; i++)
+        bytes_push_u32(&c->sections[SECTION_SORTED], c->texts[i].id);
+    return true;
+}
+
+/* Line ids of one source, and its part of SORTED; c->texts are the lines that kmod keeps, in that order. */
+static bool order_source(struct compilation *c, uint32_t low, uint32_t high, int order, uint32_t *kept)
+{
     if (!rank_lines(c->builder, low, high))
         return false;
     for (uint32_t i = low; i < high; i++)
         c->items[i - low] = (struct sort_item){.line = &c->builder->lines[i]};
     sort_items(c->items, high - low, order == PYA_ORDER_VISIT ? by_visit : by_priority);
+    *kept = 0;
     for (uint32_t i = low; i < high; i++) {
-        c->lines[i] = c->items[i - low].line;
-        c->items[i - low].line_id = i;
+        const struct alias_line *line = c->items[i - low].line;
+        c->lines[i] = line;
+        if (!line->refused)
+            c->texts[(*kept)++] = (struct sort_text){0, line->normal, line->normal_length, i};
     }
-    for (uint32_t i = 0; i < high - low; i++)
-        if (!c->items[i].line->refused)
-            c->items[kept++] = c->items[i];
-    sort_items(c->items, kept, by_normal);
-    for (uint32_t i = 0; i < kept; i++)
-        bytes_push_u32(&c->sections[SECTION_SORTED], c->items[i].line_id);
-    return true;
+    return sort_kept(c, *kept);
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
 
+/* Tokens in the order of the bytes that they are written as: so patterns that need no second look are
+ * sorted by tokens when they are sorted as text. */
+static uint64_t token_rank(const struct sort_item *item, uint32_t at)
+{
+    uint32_t token;
+
+    if (at == item->token_count)
+        return UINT64_MAX;
+    token = item->tokens[at];
+    if (token < TOKEN_ANY)
+        return (uint64_t)token << 32;
+    if (token == TOKEN_ANY)
+        return (uint64_t)'?' << 32 | 1;
+    if (token == TOKEN_STAR)
+        return (uint64_t)'*' << 32 | 1;
+    return (uint64_t)'[' << 32 | token;
+}
+
 static int by_tokens(const void *a, const void *b)
 {
     const struct sort_item *x = a, *y = b;
-    uint32_t least = x->token_count < y->token_count ? x->token_count : y->token_count;
+    uint32_t at = 0;
+    int order;
 
-    for (uint32_t i = 0; i < least; i++)
-        if (x->tokens[i] != y->tokens[i])
-            return compare_numbers(x->tokens[i], y->tokens[i]);
-    if (x->token_count != y->token_count)
-        return compare_numbers(x->token_count, y->token_count);
-    return compare_numbers(x->line_id, y->line_id);
+    while (at < x->token_count && at < y->token_count && x->tokens[at] == y->tokens[at])
+        at++;
+    order = compare_numbers(token_rank(x, at), token_rank(y, at));
+    return order ? order : compare_numbers(x->line_id, y->line_id);
 }
 
 /* A new value of the lines of some items, which are in line order. */
@@ -193,37 +220,72 @@ static bool add_value(struct compilation *c, const struct sort_item *items, uint
     return true;
 }
 
-/* Tokenises the lines of a source: c->items gets those that the trie will hold, *kept of them;
- * irregular ones get values of their own. */
-static int tokenise_source(struct compilation *c, uint32_t low, uint32_t high, uint32_t *kept)
+/* Takes one line's tokens: to *kept, the end of a list of items, those that the trie will hold; an
+ * irregular one gets a value of its own. */
+static int tokenise_line(struct compilation *c, uint32_t line_id, uint32_t **free_tokens,
+                         struct sort_item **kept)
 {
-    uint32_t *free_tokens = c->tokens;
+    const struct alias_line *line = c->lines[line_id];
+    struct sort_item item = {line, *free_tokens, 0, line_id};
+    size_t count = 0;
 
-    *kept = 0;
-    for (uint32_t i = low; i < high; i++) {
-        const struct alias_line *line = c->lines[i];
-        struct sort_item item = {line, free_tokens, 0, i};
-        size_t count = 0;
-        if (line->refused)
-            continue;
-        switch (tokenise(line->normal, line->normal_length, &c->classes, free_tokens, &count)) {
-        case TOKENS:
-            item.token_count = (uint32_t)count;
-            free_tokens += count;
-            c->items[(*kept)++] = item;
-            break;
-        case TOKENS_IRREGULAR:
-            bytes_push_u32(&c->sections[SECTION_IRREGULAR], c->value_count);
-            if (!add_value(c, &item, 1))
-                return PYA_ENOMEM;
-            break;
-        case TOKENS_NEVER:
-            break;
-        case TOKENS_NO_MEMORY:
+    switch (tokenise(line->normal, line->normal_length, &c->classes, *free_tokens, &count)) {
+    case TOKENS:
+        item.token_count = (uint32_t)count;
+        *free_tokens += count;
+        *(*kept)++ = item;
+        break;
+    case TOKENS_IRREGULAR:
+        bytes_push_u32(&c->sections[SECTION_IRREGULAR], c->value_count);
+        if (!add_value(c, &item, 1))
             return PYA_ENOMEM;
-        }
+        break;
+    case TOKENS_NEVER:
+        break;
+    case TOKENS_NO_MEMORY:
+        return PYA_ENOMEM;
     }
     return PYA_OK;
+}
+
+/* Two sorted lists to one: the second lies behind the first in c->items, which takes both. */
+static void merge_items(struct compilation *c, uint32_t first, uint32_t count)
+{
+    struct sort_item *moved = c->second;
+    uint32_t left = first, right = count - first;
+
+    memcpy(moved, c->items + first, right * sizeof *moved);
+    while (right > 0) {
+        if (left > 0 && by_tokens(&c->items[left - 1], &moved[right - 1]) > 0) {
+            left--;
+            c->items[left + right] = c->items[left];
+        } else {
+            right--;
+            c->items[left + right] = moved[right];
+        }
+    }
+}
+
+/* The lines of a source by tokens, *kept of them. Those whose tokens are their bytes come sorted; the
+ * others are few, and sorted apart. */
+static int tokenise_source(struct compilation *c, uint32_t texts, uint32_t *kept)
+{
+    uint32_t *free_tokens = c->tokens, in_order;
+    struct sort_item *items = c->items, *others = c->second;
+    int code = PYA_OK;
+
+    for (uint32_t i = 0; i < texts && code == PYA_OK; i++) {
+        struct sort_item *before = items;
+        code = tokenise_line(c, c->texts[i].id, &free_tokens, &items);
+        if (items > before && before > c->items && by_tokens(before - 1, before) > 0)
+            *others++ = *--items;
+    }
+    in_order = (uint32_t)(items - c->items);
+    *kept = in_order + (uint32_t)(others - c->second);
+    qsort(c->second, *kept - in_order, sizeof *c->second, by_tokens);
+    memcpy(c->items + in_order, c->second, (*kept - in_order) * sizeof *c->items);
+    merge_items(c, in_order, *kept);
+    return code;
 }
 
 static size_t field_table_place(uint32_t source, uint32_t bus)
@@ -277,15 +339,14 @@ static bool build_pci_tables(struct compilation *c)
 }
 
 /* Values, trie and field tables of one source. */
-static int build_source(struct compilation *c, uint32_t source, uint32_t low, uint32_t high, uint32_t *root)
+static int build_source(struct compilation *c, uint32_t source, uint32_t texts, uint32_t *root)
 {
     uint32_t kept, distinct = 0;
     size_t irregular = c->sections[SECTION_IRREGULAR].size;
-    int code = tokenise_source(c, low, high, &kept);
+    int code = tokenise_source(c, texts, &kept);
 
     if (code != PYA_OK)
         return code;
-    sort_items(c->items, kept, by_tokens);
     for (uint32_t i = 0, end; i < kept; i = end) {
         const struct sort_item *item = &c->items[i];
         for (end = i + 1; end < kept; end++)
@@ -367,13 +428,13 @@ static int build_sources(struct compilation *c)
     bytes_extend(&c->sections[SECTION_FIELDS],
                  (size_t)builder->source_count * BUS_COUNT * FIELD_TABLE_WORDS * 4);
     for (uint32_t s = 0, low = 0, high = 0; s < builder->source_count; s++, low = high) {
-        uint32_t root;
+        uint32_t root, kept;
         int code;
         while (high < builder->line_count && builder->lines[high].source == s)
             high++;
-        if (!order_source(c, low, high, builder->sources[s].order))
+        if (!order_source(c, low, high, builder->sources[s].order, &kept))
             return PYA_ENOMEM;
-        code = build_source(c, s, low, high, &root);
+        code = build_source(c, s, kept, &root);
         if (code != PYA_OK)
             return code;
         put_source(c, &builder->sources[s], root, high);
@@ -446,7 +507,9 @@ static void finish_values(struct compilation *c)
 
 static void free_compilation(struct compilation *c)
 {
+    free(c->texts);
     free(c->items);
+    free(c->second);
     free(c->lines);
     free(c->tokens);
     free(c->strings);
@@ -469,7 +532,9 @@ static bool make_room(struct compilation *c)
 
     for (uint32_t i = 0; i < builder->line_count; i++)
         tokens += builder->lines[i].normal_length;
+    c->texts = malloc(lines * sizeof *c->texts);
     c->items = malloc(lines * sizeof *c->items);
+    c->second = malloc(lines * sizeof *c->second);
     c->lines = malloc(lines * sizeof *c->lines);
     c->strings = malloc(lines * sizeof *c->strings);
     c->tokens = malloc(tokens * sizeof *c->tokens);
@@ -483,8 +548,8 @@ static bool make_room(struct compilation *c)
     if (c->trie.tail_of_value != NULL)
         memset(c->trie.tail_of_value, 0xFF, lines * sizeof *c->trie.tail_of_value);
     /* Answer 0 is the empty one. */
-    return c->items && c->lines && c->strings && c->tokens && c->trie.tail_of_value &&
-           intern(&c->answers, "", 0) == 0;
+    return c->texts && c->items && c->second && c->lines && c->strings && c->tokens &&
+           c->trie.tail_of_value && intern(&c->answers, "", 0) == 0;
 }
 
 int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya_error *error)

@@ -1,5 +1,6 @@
 #include "compile_fields.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,8 +24,8 @@ struct choice {
 /* The bits that a pattern wants, and the digits that it leaves some choice. */
 struct row {
     uint32_t mask[FIELD_WORDS], words[FIELD_WORDS];
-    struct choice choices[MOST_CHOICES];
     unsigned choice_count;
+    struct choice choices[MOST_CHOICES];
 };
 
 /* The hexadecimal digits in upper case that a token takes. */
@@ -54,6 +55,14 @@ static bool is_lower(uint32_t token)
     return token >= 'a' && token <= 'z';
 }
 
+/* A digit that a token says; 16: it says none, or none in upper case. */
+static unsigned digit_of(uint32_t token)
+{
+    if (token >= '0' && token <= '9')
+        return token - '0';
+    return token >= 'A' && token <= 'F' ? token - 'A' + 10 : 16;
+}
+
 /* One field's digits from tokens[*at] on. */
 static enum fit fit_field(const struct field_table *table, const struct field *field,
                           const struct token_string *string, uint32_t *at, struct row *row, bool *starred)
@@ -72,8 +81,13 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
         }
         if (count >= field->digits)
             continue;
-        digits = digits_of(table, token);
         shift = field->shift + (field->digits - 1 - count) * 4u;
+        if (digit_of(token) < 16) {
+            row->mask[field->word] |= 0xFu << shift;
+            row->words[field->word] |= digit_of(token) << shift;
+            continue;
+        }
+        digits = digits_of(table, token);
         never |= digits == 0;
         if (digits == 0xFFFF)
             continue;
@@ -205,12 +219,25 @@ static void add_rows(struct field_table *table, struct row *row, uint32_t value)
         add_residue(table, value);
 }
 
+/* Most patterns are of other buses: their first bytes say so. */
+static bool may_be_of_bus(const struct bus *bus, const struct token_string *string)
+{
+    for (uint32_t at = 0; at < bus->prefix_length; at++) {
+        if (at == string->count)
+            return false;
+        if (string->tokens[at] != (uint8_t)bus->prefix[at])
+            return string->tokens[at] >= TOKEN_ANY;
+    }
+    return true;
+}
+
 void field_table_add(struct field_table *table, const struct token_string *string)
 {
-    struct row row = {.choice_count = 0};
+    struct row row;
 
-    if (table->to_trie)
+    if (table->to_trie || !may_be_of_bus(table->bus, string))
         return;
+    memset(&row, 0, offsetof(struct row, choices));
     switch (fit(table, string, &row)) {
     case FIT_ROWS:
         add_rows(table, &row, string->value);

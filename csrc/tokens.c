@@ -47,16 +47,16 @@ enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *
                         size_t *count)
 {
     size_t at = 0, n = 0;
-    bool in_run = false;
+    size_t run = 0; /* of * and ?, up to here */
 
     while (at < length && !is_wildcard(pattern[at]))
         tokens[n++] = pattern[at++];
     while (at < length) {
         uint8_t c = pattern[at++];
         bool of_run = c == '*' || c == '?';
-        if (in_run && !of_run)
+        if (run > 1 && !of_run)
             n = order_run(tokens, n);
-        in_run = of_run;
+        run = of_run ? run + 1 : 0;
         if (of_run) {
             tokens[n++] = c == '*' ? TOKEN_STAR : TOKEN_ANY;
         } else if (c == '[') {
@@ -75,6 +75,6 @@ enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *
             tokens[n++] = c == '\\' ? pattern[at++] : c;
         }
     }
-    *count = in_run ? order_run(tokens, n) : n;
+    *count = run > 1 ? order_run(tokens, n) : n;
     return TOKENS;
 }

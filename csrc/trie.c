@@ -48,37 +48,34 @@ static bool push_task(struct tasks *tasks, struct task task)
 
 /* ---- tails ------------------------------------------------------------------------------------ */
 
-static void put_byte(struct bytes_vector *out, unsigned byte)
+static uint8_t *put_width(uint8_t *out, size_t width)
 {
-    uint8_t b = (uint8_t)byte;
-    bytes_push(out, &b, 1);
-}
-
-static void put_width(struct bytes_vector *out, size_t width)
-{
-    put_byte(out, width & 0xFF);
-    put_byte(out, (unsigned)(width >> 8));
+    *out++ = (uint8_t)width;
+    *out++ = (uint8_t)(width >> 8);
+    return out;
 }
 
 /* A run of tokens without a star, as operations. */
-static void put_segment(struct bytes_vector *out, const uint32_t *tokens, size_t count)
+static uint8_t *put_segment(uint8_t *out, const uint32_t *tokens, size_t count)
 {
     for (size_t i = 0, run; i < count; i += run) {
         run = 1;
         if (tokens[i] >= TOKEN_CLASS) {
-            put_byte(out, TAIL_CLASS);
-            bytes_push_u32(out, tokens[i] - TOKEN_CLASS);
+            *out++ = TAIL_CLASS;
+            store_u32(out, tokens[i] - TOKEN_CLASS);
+            out += 4;
             continue;
         }
         while (i + run < count && run < 255 && (tokens[i] == TOKEN_ANY) == (tokens[i + run] == TOKEN_ANY) &&
                tokens[i + run] < TOKEN_CLASS)
             run++;
-        put_byte(out, tokens[i] == TOKEN_ANY ? TAIL_ANY : TAIL_LITERAL);
-        put_byte(out, (unsigned)run);
+        *out++ = tokens[i] == TOKEN_ANY ? TAIL_ANY : TAIL_LITERAL;
+        *out++ = (uint8_t)run;
         if (tokens[i] != TOKEN_ANY)
             for (size_t j = 0; j < run; j++)
-                put_byte(out, tokens[i + j]);
+                *out++ = (uint8_t)tokens[i + j];
     }
+    return out;
 }
 
 static size_t segment_end(const uint32_t *tokens, size_t count, size_t at)
@@ -88,34 +85,37 @@ static size_t segment_end(const uint32_t *tokens, size_t count, size_t at)
     return at;
 }
 
-static void put_tail(struct bytes_vector *out, const uint32_t *tokens, size_t count)
+enum { TOKEN_TAIL = 5 }; /* the most bytes that a token becomes: a class */
+
+/* Writes at most TOKEN_TAIL bytes a token and one more; returns where they end. */
+static uint8_t *put_tail(uint8_t *out, const uint32_t *tokens, size_t count)
 {
     size_t at = segment_end(tokens, count, 0);
 
-    put_segment(out, tokens, at);
+    out = put_segment(out, tokens, at);
     while (at < count) {
         size_t start = at + 1, end = segment_end(tokens, count, start);
         if (start == count) {
-            put_byte(out, TAIL_STAR_END);
-            return;
+            *out++ = TAIL_STAR_END;
+            return out;
         }
-        put_byte(out, end == count ? TAIL_STAR_LAST : TAIL_STAR_FIND);
-        put_width(out, end - start);
-        put_segment(out, tokens + start, end - start);
+        *out++ = end == count ? TAIL_STAR_LAST : TAIL_STAR_FIND;
+        out = put_segment(put_width(out, end - start), tokens + start, end - start);
         at = end;
     }
-    put_byte(out, TAIL_END);
+    *out++ = TAIL_END;
+    return out;
 }
 
 /* The REF of a leaf whose rest starts at a depth; 0 when out of memory. */
 static uint32_t leaf(struct trie *trie, const struct token_string *string, uint32_t depth)
 {
+    size_t count = string->count - depth;
+    uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
     uint32_t id = INTERN_FAILED;
 
-    trie->tail.size = 0;
-    put_tail(&trie->tail, string->tokens + depth, string->count - depth);
-    if (!trie->tail.failed)
-        id = intern(&trie->tails, trie->tail.data, trie->tail.size);
+    if (tail != NULL)
+        id = intern(&trie->tails, tail, (size_t)(put_tail(tail, string->tokens + depth, count) - tail));
     if (id == INTERN_FAILED)
         return 0;
     trie->tail_of_value[string->value] = trie->tails.strings[id].offset;
@@ -130,7 +130,8 @@ static uint32_t label_length(const struct token_string *strings, const struct ta
     const struct token_string *first = &strings[task->low], *last = &strings[task->high - 1];
     uint32_t at = task->depth;
 
-    while (at < first->count && first->tokens[at] < TOKEN_ANY && first->tokens[at] == last->tokens[at])
+    while (at < first->count && at < last->count && first->tokens[at] < TOKEN_ANY &&
+           first->tokens[at] == last->tokens[at])
         at++;
     return at - task->depth;
 }
@@ -141,8 +142,8 @@ static void split(const struct token_string *strings, uint32_t low, uint32_t hig
     groups->value = NEVER;
     groups->star = (struct group){0, 0, 0};
     groups->byte_count = groups->wild_count = 0;
-    if (strings[low].count == depth)
-        groups->value = strings[low++].value;
+    if (strings[high - 1].count == depth)
+        groups->value = strings[--high].value;
     while (low < high) {
         uint32_t end = low + 1, token = strings[low].tokens[depth];
         struct group group;
@@ -190,11 +191,19 @@ static bool put_ref(struct trie *trie, struct tasks *tasks, const struct token_s
     return push_task(tasks, (struct task){group.low, group.high, depth, patch, after_star});
 }
 
+/* Bytes given as tokens or groups, padded to a word. NULL when out of memory: the vector has noted it. */
+static uint8_t *put_padded(struct trie *trie, uint32_t count)
+{
+    return bytes_extend(&trie->nodes, (size_t)(count + 3) / 4 * 4);
+}
+
 static bool put_list(struct trie *trie, struct tasks *tasks, const struct token_string *strings,
                      const struct groups *groups, uint32_t depth)
 {
-    for (uint32_t i = 0; i < (groups->byte_count + 3) / 4 * 4; i++)
-        put_byte(&trie->nodes, i < groups->byte_count ? groups->bytes[i].token : 0);
+    uint8_t *bytes = put_padded(trie, groups->byte_count);
+
+    for (uint32_t i = 0; i < groups->byte_count && bytes != NULL; i++)
+        bytes[i] = (uint8_t)groups->bytes[i].token;
     for (uint32_t i = 0; i < groups->byte_count; i++)
         if (!put_ref(trie, tasks, strings, groups->bytes[i], depth, false))
             return false;
@@ -227,6 +236,7 @@ static bool put_record(struct trie *trie, struct tasks *tasks, const struct toke
                        struct task task, struct groups *groups)
 {
     uint32_t label = task.after_star ? 0 : label_length(strings, &task), depth = task.depth + label;
+    uint8_t *bytes;
     bool table;
 
     split(strings, task.low, task.high, depth, groups);
@@ -235,8 +245,9 @@ static bool put_record(struct trie *trie, struct tasks *tasks, const struct toke
                    label | (task.after_star ? HAS_STAR_INFO : 0) | (groups->value != NEVER ? HAS_VALUE : 0) |
                        (groups->star.high ? HAS_STAR : 0) | (groups->wild_count ? HAS_WILD : 0) |
                        (table ? HAS_TABLE : groups->byte_count << HEAD_LIST_SHIFT));
-    for (uint32_t i = 0; i < (label + 3) / 4 * 4; i++)
-        put_byte(&trie->nodes, i < label ? strings[task.low].tokens[task.depth + i] : 0);
+    bytes = put_padded(trie, label);
+    for (uint32_t i = 0; i < label && bytes != NULL; i++)
+        bytes[i] = (uint8_t)strings[task.low].tokens[task.depth + i];
     if (task.after_star) {
         uint8_t set[CLASS_ENTRY];
         first_bytes(trie, groups, set);

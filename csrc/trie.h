@@ -18,10 +18,10 @@ struct trie {
     const struct interner *classes; /* the sets that TOKEN_CLASS tokens name */
     uint32_t *tail_of_value;        /* filled for the values that became leaves */
     uint32_t star_count, wild_count;
-    struct bytes_vector tail; /* the one in the making */
+    struct bytes_vector tail; /* room for the one in the making */
 };
 
-/* Adds one trie over distinct strings in ascending order (a prefix before what it starts);
+/* Adds one trie over distinct strings in ascending order (a prefix after what it starts);
  * *root is its REF. Returns PYA_OK, PYA_ENOMEM or PYA_ELIMIT. Linear in the tokens. */
 int trie_add(struct trie *trie, const struct token_string *strings, uint32_t count, uint32_t *root);
 void trie_free(struct trie *trie);

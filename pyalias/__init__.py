@@ -17,6 +17,7 @@ from pyalias.errors import (
     PackageError,
     PciIdError,
     PyaliasError,
+    SwitchError,
 )
 from pyalias.index import AliasIndex
 
@@ -41,6 +42,7 @@ __all__ = [
     "PackageError",
     "PciIdError",
     "PyaliasError",
+    "SwitchError",
 ]
 
 

@@ -37,6 +37,7 @@ ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
 # Bound once: attribute access on cffi's lib costs as much as a short lookup.
 _lookup = lib.pya_lookup
 _glob_match = lib.pya_glob_match
+_number_last = lib.pya_answers_number_last
 _SEVERAL: Final[int] = lib.PYA_SEVERAL
 
 # Rows of a list are matched in parts that stay in the cache.
@@ -246,6 +247,10 @@ class Image:
         self.counts = Counts(counts.sources, counts.lines, counts.patterns, counts.modules, counts.answers)
         self.size = len(self._data)
 
+    def has_pci_table(self, bus: int) -> bool:
+        """Whether columns of pci (0) or vfio_pci (1) devices are matched by a variant."""
+        return bool(lib.pya_image_has_pci_table(self.handle, bus))
+
     def view(self) -> memoryview:
         """The bytes of the image."""
         return memoryview(ffi.buffer(self._data))
@@ -276,8 +281,7 @@ class Image:
         scratch = scratches.pop() if scratches else self.take_scratch()
         answer: int = _lookup(self.handle, scratch, key, len(key))
         if answer == _SEVERAL:
-            lines = ffi.new("uint32_t **")
-            answer = numbers.number(lines, lib.pya_scratch_lines(scratch, lines))
+            answer = numbers.number_last(scratch)
         scratches.append(scratch)
         if answer >= 0:
             return answer
@@ -310,6 +314,11 @@ class Image:
         found = lib.pya_image_line(self.handle, line, room)
         return Line(_text(found.pattern), _text(found.module), _text(found.source), found.number)
 
+    def line_module(self, line: int) -> int:
+        """The module id of a line."""
+        module: int = lib.pya_image_line_module(self.handle, line)
+        return module
+
     def lines_with_prefix(self, prefix: bytes) -> tuple[int, ...]:
         """The lines whose pattern starts with a text; ``-`` and ``_`` are one."""
         lines = ffi.new("uint32_t[]", self.counts.aliases)
@@ -338,15 +347,23 @@ class Numbers:
     def number(self, lines: Any, count: int) -> int:
         """The id of the answer that some lines make; ``lines`` points to their address."""
         with self._lock:
-            if self._handle is None:
-                handle = ffi.gc(lib.pya_answers_new(self._image.handle), lib.pya_answers_free)
-                if handle == ffi.NULL:
-                    raise MemoryError
-                self._handle = handle
-            answer: int = lib.pya_answers_number(self._handle, lines[0], count)
+            answer: int = lib.pya_answers_number(self._handle or self._make(), lines[0], count)
         if answer < 0:
             raise MemoryError
         return answer
+
+    def number_last(self, scratch: Any) -> int:
+        """The id of the answer of the lines that a lookup found, or the code of an error."""
+        with self._lock:
+            answer: int = _number_last(self._handle or self._make(), scratch)
+        return answer
+
+    def _make(self) -> Any:
+        handle = ffi.gc(lib.pya_answers_new(self._image.handle), lib.pya_answers_free)
+        if handle == ffi.NULL:
+            raise MemoryError
+        self._handle = handle
+        return handle
 
     def modules(self, answer: int) -> list[int]:
         """The module ids of an answer."""

@@ -24,7 +24,7 @@ class AnswerTable:
     def __init__(self, image: Image) -> None:
         self._image = image
         self.numbers = Numbers(image)
-        self._names: dict[int, Names] = {0: ()}
+        self.known: dict[int, Names] = {0: ()}
         self._modules: dict[int, str] = {}
         self._table: tuple[Names, ...] = ()
 
@@ -33,10 +33,10 @@ class AnswerTable:
 
     def names(self, answer: int) -> Names:
         """The module names of an id."""
-        names = self._names.get(answer)
+        names = self.known.get(answer)
         if names is None:
             names = tuple(map(self._module, self.numbers.modules(answer)))
-            names = self._names.setdefault(answer, names)
+            names = self.known.setdefault(answer, names)
         return names
 
     def table(self, count: int) -> tuple[Names, ...]:
@@ -52,7 +52,7 @@ class AnswerTable:
         # Once all that occur are known, a dictionary answers without a Python call a row.
         for answer in set(ids):
             self.names(answer)
-        return map(self._names.__getitem__, ids)
+        return map(self.known.__getitem__, ids)
 
     def _module(self, module: int) -> str:
         name = self._modules.get(module)

@@ -56,7 +56,8 @@ class _Memo(dict["str | bytes", "Names"]):
         except (AttributeError, UnicodeEncodeError):
             key = _key(modalias)
         answers = self.answers
-        names = answers.names(self.image.lookup(key, answers.numbers))
+        answer = self.image.lookup(key, answers.numbers)
+        names = answers.known.get(answer) or answers.names(answer)
         if len(key) <= _MEMO_LONGEST:
             if len(self) >= _MEMO_ROOM:
                 self.renew()

@@ -57,7 +57,7 @@ static pya_image *compile(const char *path)
 int main(int argc, char **argv)
 {
     pya_image *image = argc == 2 ? compile(argv[1]) : NULL;
-    pya_scratch *scratch = image != NULL ? pya_scratch_new(image) : NULL;
+    pya_scratch *scratch = image != NULL ? pya_scratch_new(image, 0) : NULL;
     size_t size;
     const char *key, *end;
 
