@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST_DOCUMENT = 64 << 20
-# An error this near to the end of what was read may be due to that end: within true, -1.5e3 or \u00e9.
+# What is this near to the end of what was read may be due to that end: within true, -1.5e3 or \u00e9.
 _LONGEST_TOKEN = 16
 _decode = json.JSONDecoder(parse_constant=refuse_constant, parse_float=parse_finite).raw_decode
 
@@ -74,7 +74,7 @@ class _Text:
                 return self._damage(f"{error.msg} at character {error.pos - self.place + 1} of the record")
             except (ValueError, RecursionError) as error:
                 return self._damage(str(error))
-            if end == len(self.text) and self._read_more():  # a number may go on
+            if end > len(self.text) - _LONGEST_TOKEN and self._read_more():  # a number may go on
                 continue
             self.place = end
             return value
@@ -87,13 +87,15 @@ class _Text:
         while size < wanted and (block := next(self._blocks, "")):
             pieces.append(block)
             size += len(block)
+        if len(pieces) == 1:
+            return False
         if size > LONGEST_DOCUMENT:
             raise InventoryError(
                 f"{self._name}: a JSON document is longer than {LONGEST_DOCUMENT} characters;"
                 " write one document a line (jq -c '.[]')"
             )
         self.text, self.place = "".join(pieces), 0
-        return len(pieces) > 1
+        return True
 
     def _damage(self, reason: str) -> Damage:
         while (end := self.text.find("\n", self.place)) < 0 and self._read_more():

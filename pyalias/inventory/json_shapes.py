@@ -41,8 +41,10 @@ def _osquery_rows(document: dict[str, Any]) -> Iterator[Row]:
         rows = [document]
     elif document.get("action") == "removed":
         rows, removed = [], [document["columns"]]
-    else:
+    elif document.get("action") == "added":
         rows = [document["columns"]]
+    else:
+        raise FieldError("action", f"expected added or removed, found {shown(document.get('action'))}")
     for row in rows:
         is_usb = isinstance(row, dict) and "usb_address" in row
         yield Row(row, "usb" if is_usb else "pci")
@@ -130,8 +132,10 @@ _MAAS_API = _MAAS._replace(driver="commissioning_driver")
 
 def _maas_rows(document: dict[str, Any]) -> Iterator[Row]:
     if "vendor_id" in document:
-        bus = "usb" if document.get("bus_name") == "USB" else "pci"
-        yield Row(document, bus, text_of(document, "system_id"))
+        is_usb = document.get("bus_name") == "USB"
+        if not is_usb and not document.get("pci_address"):
+            raise FieldError("pci_address", "missing, and the bus_name is not USB")
+        yield Row(document, "usb" if is_usb else "pci", text_of(document, "system_id"))
         return
     host = text_of(dig(document, "environment"), "server_name")
     resources = dig(document, "resources") or dig(document, "metadata") or document
@@ -206,9 +210,11 @@ def _facter_device(row: Row) -> DeviceRecord | None:
     if modalias is None and bus != "pci":
         return None
     parts = [_facter_id(entry, key, 8) for key in ("base_class", "sub_class", "pci_interface")]
-    modules = dig(entry, "driver_modules", kind=list)
-    if not all(isinstance(module, str) for module in modules):
-        raise FieldError("driver_modules", f"expected strings, found {shown(modules)}")
+    modules = [
+        text_of({"driver_modules": m}, "driver_modules") for m in dig(entry, "driver_modules", kind=list)
+    ]
+    if None in modules:
+        raise FieldError("driver_modules", f"expected names, found {shown(entry['driver_modules'])}")
     return make_record(
         "module_alias",
         host=row.host,
@@ -257,7 +263,7 @@ def _jc_device(row: Row) -> DeviceRecord:
     if base_class is None:
         raise FieldError("class_id", "missing: run lspci with -n or -nn")
     # lspci leaves out an interface of 0.
-    interface = parsed(entry, "progif", parse_hex, 8) or 0
+    interface = parsed(entry, "progif", parse_hex, 8) if "progif" in entry else 0
     module = text_of(entry, "module")
     return build_record(
         _JC,

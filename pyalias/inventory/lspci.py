@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
 _SLOT = r"(?:[0-9a-fA-F]{4,8}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]"
 _IS_SLOT = re.compile(_SLOT).fullmatch
+# Tabs may have become blanks on the way.
+_FIELD = re.compile(r"([A-Z][A-Za-z]+):[ \t]+(.*)")
 _IS_LINE = re.compile(_SLOT + " ").match
 _NEEDS_NUMBERS = "expected an id of four hexadecimal digits, run lspci with -n or -nn; found {}"
 
 
 def looks_like(text: str) -> bool:
     """Whether a text begins as lspci's does."""
-    return text.startswith("Slot:\t") or _IS_LINE(text) is not None
+    return re.match("Slot:[ \t]", text) is not None or _IS_LINE(text) is not None
 
 
 def read_rows(blocks: Iterator[str], name: str) -> Iterator[Paragraph]:
     """Paragraphs, of which one that begins with a slot holds a line a device."""
     for paragraph in read_paragraphs(blocks, name):
-        if ":\t" in paragraph.lines[0]:
+        if _FIELD.fullmatch(paragraph.lines[0]):
             yield paragraph
             continue
         last = len(paragraph.lines) - 1
@@ -42,7 +44,7 @@ def read_rows(blocks: Iterator[str], name: str) -> Iterator[Paragraph]:
 
 def build(paragraph: Paragraph) -> DeviceRecord:
     """The device of a paragraph or a line."""
-    if ":\t" in paragraph.lines[0]:
+    if _FIELD.fullmatch(paragraph.lines[0]):
         return _build_paragraph(paragraph)
     return _build_line(paragraph)
 
@@ -51,9 +53,10 @@ def _build_paragraph(paragraph: Paragraph) -> DeviceRecord:
     fields: dict[str, str] = {}
     modules = []
     for line in paragraph.lines:
-        key, colon, value = line.partition(":\t")
-        if not colon:
+        found = _FIELD.fullmatch(line)
+        if found is None:
             raise FieldError("", f"expected a field, a colon and a tab, found {shown(line)}")
+        key, value = found.groups()
         if key == "Module":
             modules.append(value)
         elif key in fields:
