@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pyalias import _arrow, _binding
 from pyalias._binding import SharedBuffer
-from pyalias.errors import ColumnError, InvalidModaliasError
+from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pyalias.answers import Answers, AnswerTable, Names
 
@@ -226,6 +226,10 @@ class AnswerColumns:
         }
         return [makers[kind]() for kind in self._kinds.values()]
 
+    def table(self) -> tuple[Names, ...]:
+        """The module names of every id given so far, in order of id."""
+        return () if self._table is None else self._table.table(len(self._table))
+
     def totals(self) -> dict[Names, int]:
         """How many rows have each answer; refused and null rows are not among them."""
         self._fold()
@@ -236,6 +240,8 @@ class AnswerColumns:
     def _renew(self, table: AnswerTable) -> None:
         """Ids belong to a table; hostile input, of very many answers, makes an index start another."""
         if table is not self._table:
+            if self._table is not None and "id" in self._kinds.values():
+                raise LimitError("more than a million distinct answers: the ids have started anew")
             self._fold()
             self._table, self._texts, self._counts = table, _Texts(), SharedBuffer(0)
 
@@ -309,6 +315,7 @@ class MatchedBatches:
         self.answers = columns
         self._progress: Callable[[int], None] | None = None
         self.failure: BaseException | None = None
+        self._reader: _Reader | None = None
         self._schema = source.new_schema()
         self._place = _find_column(self._schema, column, names)
         _arrow.layout_of(self._schema.children[self._place])
@@ -320,35 +327,55 @@ class MatchedBatches:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The capsule of the protocol."""
         del requested_schema
-        return _arrow.new_capsule(*_binding.python_stream(self), _arrow.STREAM_NAME)
+        return _arrow.new_capsule(*_binding.python_stream(_Reader(self)), _arrow.STREAM_NAME)
+
+    def schema(self) -> Any:
+        """The schema of what comes out, a new one each time."""
+        return _binding.widen(self._source.new_schema(), self.answers.schemas())
+
+    def next(self, reader: _Reader) -> Any:
+        """The next batch, or ``None``, for the one reader that came first.
+
+        Raises:
+            ColumnError: another reader, which would get what the first one leaves.
+        """
+        self._reader = self._reader or reader
+        if self._reader is not reader:
+            raise ColumnError("these batches can be read once: make a table of them to read them again")
+        batch = self._source.next()
+        if batch is None:
+            return None
+        column = LentColumn(self._schema.children[self._place], batch.children[self._place])
+        wider = _binding.widen(batch, self.answers.arrays(column))
+        if self._progress:
+            self._progress(self.answers.rows)
+        return wider
+
+
+class _Reader:
+    """What one Arrow stream asks, from C (``_binding.python_stream``)."""
+
+    def __init__(self, batches: MatchedBatches) -> None:
+        self._batches = batches
 
     def fill_schema(self, address: int) -> int | bytes:
-        """What the stream asks for its schema; for ``_binding.python_stream``."""
-        return self._answer(
-            lambda: _binding.move(
-                _binding.widen(self._source.new_schema(), self.answers.schemas()), address
-            )
-        )
+        return self._answer(lambda: _binding.move(self._batches.schema(), address))
 
     def fill_next(self, address: int) -> int | bytes:
-        """What the stream asks for its next batch; for ``_binding.python_stream``."""
         return self._answer(lambda: self._next(address))
 
     def _next(self, address: int) -> None:
-        batch = self._source.next()
+        batch = self._batches.next(self)
         if batch is None:
             _binding.end_stream_at(address)
-            return
-        column = LentColumn(self._schema.children[self._place], batch.children[self._place])
-        _binding.move(_binding.widen(batch, self.answers.arrays(column)), address)
-        if self._progress:
-            self._progress(self.answers.rows)
+        else:
+            _binding.move(batch, address)
 
     def _answer(self, fill: Callable[[], None]) -> int | bytes:
         try:
             fill()
         except BaseException as error:  # noqa: BLE001 C cannot pass it on: who drives the consumer raises it
-            self.failure = error
+            self._batches.failure = error
             return (str(error) or type(error).__name__).encode(errors="replace")
         return 0
 
