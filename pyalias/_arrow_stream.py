@@ -14,7 +14,7 @@ from pyalias._binding import SharedBuffer
 from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pyalias.answers import Answers, AnswerTable, Names
 
@@ -79,8 +79,8 @@ class _Stream:
 class _Batches:
     """Objects that are a batch each."""
 
-    def __init__(self, batches: Iterable[Any]) -> None:
-        self._rest = iter(batches)
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._rest = batches
         self._first = self._pull()
         if self._first is None:
             raise ColumnError("no batches: an empty iterable has no columns; pass a table or a stream")
@@ -134,14 +134,15 @@ def open_source(batches: Any) -> _Source:
     if hasattr(batches, "__arrow_c_stream__"):
         return _Stream(batches)
     if hasattr(batches, "__arrow_c_array__"):
-        return _Batches([batches])
+        return _Batches(iter([batches]))
     try:
-        return _Batches(batches)
+        rest = iter(batches)
     except TypeError as error:
         kind = type(batches).__name__
         raise ColumnError(
             f"expected Arrow data (a table, a stream, an iterable of record batches), found {kind}"
         ) from error
+    return _Batches(rest)
 
 
 # ---- columns of answers ----
