@@ -81,7 +81,7 @@ def add_parser(subparsers: Any) -> None:
         default=_STANDARD,
         help="the file to write (default: standard output)",
     )
-    parser.add_argument("--output-format", choices=(*ROW_FORMATS, "parquet"), help="form of the output")
+    parser.add_argument("--output-format", choices=(*ROW_FORMATS, "parquet", "duckdb"), help="form of the output")
     parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
     add_engine_options(parser)

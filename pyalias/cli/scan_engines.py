@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _STANDARD = "-"
 _TOP_MODULES = 10
-_FORMAT_OF_OUTPUT = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_ONLY_DUCKDB = {"parquet", "duckdb"}
+_FORMAT_OF_OUTPUT = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
+                     ".duckdb": "duckdb"}  # fmt: skip
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +63,8 @@ def wants_duckdb(options: argparse.Namespace) -> bool:
         "several files": len(names) > 1 or glob.has_magic(options.file) and not Path(options.file).exists(),
         "Parquet": options.format == "parquet" or Path(options.file).suffix in {".parquet", ".pq"},
         "zst": Path(options.file).suffix == ".zst",
-        "Parquet output": options.output_format == "parquet" or _suffix(options.output) == ".parquet",
+        "such output": options.output_format in _ONLY_DUCKDB
+        or _FORMAT_OF_OUTPUT.get(_suffix(options.output)) in _ONLY_DUCKDB,
         "--sql": options.sql is not None,
         "a directory as output": _in_parts(options),
     }
@@ -104,8 +107,8 @@ def _scan_to_file(options: argparse.Namespace, index: AliasIndex, devices: Devic
 
     form = options.output_format or _FORMAT_OF_OUTPUT.get(_suffix(options.output), "csv")
     to_standard = options.output == _STANDARD
-    if to_standard and form == "parquet":
-        raise EngineError("Parquet is no format for standard output: name a file with --output")
+    if to_standard and form in _ONLY_DUCKDB:
+        raise EngineError(f"{form} is no format for standard output: name a file with --output")
     done = [0]
     total = count_rows(devices)
     with _progress(options, lambda: done[0] / total if total else None) as show:
@@ -139,7 +142,10 @@ def _scan_in_parts(options: argparse.Namespace, index: AliasIndex, devices: Devi
         runner = on_cluster(options.scheduler)
     else:
         runner = in_processes(options.workers) if (options.workers or 1) > 1 else in_this_process
-    job = Job(index, devices, options.output, options.output_format or "parquet", resume=options.resume)
+    form = options.output_format or "parquet"
+    if form == "duckdb":
+        raise EngineError("parts are Parquet, CSV or JSON Lines files, which a DuckDB reads as one table")
+    job = Job(index, devices, options.output, form, resume=options.resume)
     fraction = [0.0]
     with _progress(options, lambda: fraction[0]) as show:
 

@@ -155,7 +155,8 @@ def fetch(connection: Any, query: str, name: str) -> list[tuple[Any, ...]]:
 
 def engine_error(error: Exception, name: str) -> EngineError:
     """What DuckDB said, on one line."""
-    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    words = str(error).removeprefix("the Arrow stream failed: ")
+    text = " ".join(line.strip() for line in words.splitlines() if line.strip())
     # What follows is advice on options that are not the reader's to set.
     text = re.split(r" Possible (?:fix|Solution)| LINE \d+: | file = ", text, maxsplit=1)[0]
     return EngineError(f"{name}: DuckDB: {text[:600]}")

@@ -20,7 +20,7 @@ from pyalias.atomic_file import AtomicFile
 from pyalias.engines import files, match_batches
 from pyalias.engines.libraries import load
 from pyalias.engines.pipe import PipeTo
-from pyalias.errors import FileAccessError, PyaliasError
+from pyalias.errors import ColumnError, FileAccessError, PyaliasError
 from pyalias.index import AliasIndex
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pyalias._arrow_stream import MatchedBatches
     from pyalias.engines.files import DeviceFiles, Part
 
-OUTPUT_FORMATS = ("parquet", "csv", "jsonl")
+OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "duckdb")
 _COPY_OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
     "csv": "FORMAT csv, HEADER true",
@@ -168,10 +168,18 @@ def _write(
         else:
             connection.execute("CREATE TEMP TABLE devices AS SELECT * FROM matched")
             query = sql.rstrip().removesuffix(";")
-        connection.execute(f"COPY ({query}) TO {files.literal(output)} ({_COPY_OPTIONS[form]})")
+        if form == "duckdb":
+            connection.execute(f"ATTACH {files.literal(output)} AS answers")
+            connection.execute(f"CREATE TABLE answers.devices AS {query}")
+            connection.execute("DETACH answers")
+        else:
+            connection.execute(f"COPY ({query}) TO {files.literal(output)} ({_COPY_OPTIONS[form]})")
     except duckdb.Error as error:
-        if isinstance(matched.failure, PyaliasError | KeyboardInterrupt | MemoryError):
-            raise matched.failure from error
+        failure = matched.failure
+        if isinstance(failure, ColumnError):  # what the first DuckDB said comes in the second one's words
+            raise files.engine_error(failure, ", ".join(devices.files[:3])) from error
+        if failure is not None:
+            raise failure from error
         if any(sign in str(error) for sign in _NO_ROOM):
             text = next(sign for sign in _NO_ROOM if sign in str(error))
             raise OSError(_NO_ROOM[text], text) from error
