@@ -111,7 +111,9 @@ class _Batches:
         schema, array = batch.__arrow_c_array__()
         shape = _shape(_taken("ArrowSchema", schema, _arrow.SCHEMA_NAME))
         if shape != self._shape:
-            raise ColumnError(f"batch {self._number}: its columns {shape} are not those before: {self._shape}")
+            raise ColumnError(
+                f"batch {self._number}: its columns {shape} are not those before: {self._shape}"
+            )
         self._number += 1
         return _taken("ArrowArray", array, _arrow.ARRAY_NAME)
 

@@ -41,6 +41,9 @@ ROWS = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("place")
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with a compiled index, to work in."""
@@ -80,16 +83,16 @@ def answered(rows: list[tuple[str, ...]]) -> list[dict[str, Any]]:
 # ---- files and formats ----
 
 
-def test_csv_gives_the_bytes_of_the_plain_scan(place: Path):
+def test_csv_gives_the_bytes_of_the_plain_scan():
     write_csv("d.csv")
     assert scan("d.csv", "-o", "plain.csv", "--engine", "plain") == 0
     assert scan("d.csv", "-o", "duckdb.csv", "--engine", "duckdb") == 0
-    assert (place / "duckdb.csv").read_bytes() == (place / "plain.csv").read_bytes()
+    assert Path("duckdb.csv").read_bytes() == Path("plain.csv").read_bytes()
 
 
 @pytest.mark.parametrize("source", ["csv", "jsonl", "parquet", "csv.gz", "jsonl.zst"])
 @pytest.mark.parametrize("target", ["parquet", "jsonl", "csv"])
-def test_every_format_to_every_format(place: Path, source: str, target: str):
+def test_every_format_to_every_format(source: str, target: str):
     if source.startswith("csv"):
         write_csv("d.csv")
         if source.endswith("gz"):
@@ -100,7 +103,7 @@ def test_every_format_to_every_format(place: Path, source: str, target: str):
         kind = "FORMAT parquet" if source == "parquet" else "FORMAT json"
         connection = duckdb.connect()
         connection.register("t", table)
-        connection.execute(f"COPY (SELECT * FROM t) TO 'd.{source}' ({kind})")
+        connection.execute(f"COPY (SELECT * FROM t) TO 'd.{source}' ({kind})")  # noqa: S608
     assert scan(f"d.{source}", "--engine", "duckdb", "-o", f"out.{target}") == 0
     if target == "parquet":
         found = pq.read_table("out.parquet").to_pylist()
@@ -115,8 +118,10 @@ def test_every_format_to_every_format(place: Path, source: str, target: str):
     assert found == answered(ROWS)
 
 
-def test_json_values_stay_as_they_are_and_late_keys_are_kept(place: Path):
-    lines = [{"modalias": "pci:v1d2", "day": "2026-01-02", "n": [1, {"a": None}], "big": 12345678901234567890}]
+def test_json_values_stay_as_they_are_and_late_keys_are_kept():
+    lines = [
+        {"modalias": "pci:v1d2", "day": "2026-01-02", "n": [1, {"a": None}], "big": 12345678901234567890}
+    ]
     lines += [{"modalias": "none"}] * 30_000 + [{"modalias": "x", "late": 0.10}]
     Path("d.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     assert scan("d.jsonl", "--engine", "duckdb", "-o", "out.jsonl") == 0
@@ -129,7 +134,7 @@ def test_json_values_stay_as_they_are_and_late_keys_are_kept(place: Path):
     assert len(found) == len(lines)
 
 
-def test_many_files_by_glob_in_order(place: Path):
+def test_many_files_by_glob_in_order():
     for number in (2, 0, 1):
         write_csv(f"d{number}.csv", [(f"h{number}", "", "pci:v1d2")])
     assert scan("d*.csv", "-o", "out.csv") == 0
@@ -139,14 +144,14 @@ def test_many_files_by_glob_in_order(place: Path):
     assert "h2" in Path("out.csv").read_text("utf-8").splitlines()[1]
 
 
-def test_sql_on_the_result(place: Path, capfdbinary: pytest.CaptureFixture[bytes]):
+def test_sql_on_the_result():
     write_csv("d.csv")
     query = "SELECT a.error, count(*) AS n FROM devices a JOIN devices b USING (host) GROUP BY 1 ORDER BY 2;"
     assert scan("d.csv", "--sql", query, "-o", "out.csv") == 0
     assert Path("out.csv").read_text("utf-8") == "error,n\nEINVAL,1\n,5\n"
 
 
-def test_a_table_in_a_database_file(place: Path):
+def test_a_table_in_a_database_file():
     write_csv("d.csv")
     assert scan("d.csv", "-o", "out.duckdb") == 0
     with duckdb.connect("out.duckdb", read_only=True) as connection:
@@ -154,18 +159,28 @@ def test_a_table_in_a_database_file(place: Path):
     assert rows == [(row["host"], row["modules"], row["error"]) for row in answered(ROWS)]
 
 
-def test_standard_output_is_appended_to(place: Path):
+def test_standard_output_is_appended_to():
     write_csv("d.csv")
     Path("out").write_bytes(b"before\n")
     with Path("out").open("ab") as out:
-        command = [sys.executable, "-m", "pyalias", "scan", "d.csv", "--index", "i.pyalias", "--engine", "duckdb"]
+        command = [
+            sys.executable,
+            "-m",
+            "pyalias",
+            "scan",
+            "d.csv",
+            "--index",
+            "i.pyalias",
+            "--engine",
+            "duckdb",
+        ]
         subprocess.run(command, stdout=out, stderr=subprocess.DEVNULL, check=True)
     assert Path("out").read_bytes().startswith(b"before\nhost,n,device,modules,error\n")
     assert Path("out").read_bytes().count(b"\n") == len(ROWS) + 3
     assert Path("/dev/stdout").is_symlink()
 
 
-def test_the_reader_of_the_output_goes_away(place: Path):
+def test_the_reader_of_the_output_goes_away():
     write_parquet("d.parquet", fleet_rows(200_000))
     command = [sys.executable, "-m", "pyalias", "scan", "d.parquet", "--index", "i.pyalias"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as scanning:
@@ -175,32 +190,34 @@ def test_the_reader_of_the_output_goes_away(place: Path):
         assert scanning.wait(60) == 141
 
 
-def test_summary(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_summary(capsys: pytest.CaptureFixture[str]):
     write_csv("d.csv")
     arguments = ["scan", "d.csv", "--index", "i.pyalias", "--engine", "duckdb"]
     assert main([*arguments, "-o", "out.csv", "--summary-json", "s.json"]) == 0
     numbers = json.loads(Path("s.json").read_text("utf-8"))
     assert {name: numbers[name] for name in ("devices", "matched", "unmatched", "invalid", "null")} == {
         "devices": 6, "matched": 3, "unmatched": 2, "invalid": 1, "null": 0}  # fmt: skip
-    assert numbers["top_modules"] == [{"module": name, "devices": 1} for name in ("odd", "one", "three", "two")]
+    assert numbers["top_modules"] == [
+        {"module": name, "devices": 1} for name in ("odd", "one", "three", "two")
+    ]
     assert "matched      3 (50.0%)" in capsys.readouterr().err
 
 
 # ---- what cannot be read ----
 
 
-def test_no_such_file(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_no_such_file(capsys: pytest.CaptureFixture[str]):
     assert "none.parquet: no such file" in refused(capsys, "none.parquet")
     assert "*.parquet: no file has such a name" in refused(capsys, "*.parquet")
 
 
-def test_no_such_column(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_no_such_column(capsys: pytest.CaptureFixture[str]):
     write_csv("d.csv")
     message = refused(capsys, "d.csv", "--engine", "duckdb", "--column", "alias")
     assert "no column named 'alias'; its columns are: host, n, modalias" in message
 
 
-def test_files_of_other_columns(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_files_of_other_columns(capsys: pytest.CaptureFixture[str]):
     """DuckDB would have read the second file's columns under the first one's names."""
     write_csv("a.csv")
     Path("b.csv").write_bytes(b"modalias,n,host\npci:v1d2,1,h\n")
@@ -208,7 +225,7 @@ def test_files_of_other_columns(place: Path, capsys: pytest.CaptureFixture[str])
     assert not Path("out.csv").exists()
 
 
-def test_bad_row_in_the_middle(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_bad_row_in_the_middle(capsys: pytest.CaptureFixture[str]):
     write_csv("d.csv", [("h", "1", "pci:v1d2")] * 50_000)
     with Path("d.csv").open("ab") as file:
         file.write(b"h,only two\n" + b"h,1,pci:v1d2\n" * 50_000)
@@ -217,10 +234,10 @@ def test_bad_row_in_the_middle(place: Path, capsys: pytest.CaptureFixture[str]):
     assert "d.csv: DuckDB: " in message
     assert "Line: 50002" in message
     assert Path("out.csv").read_bytes() == b"old"
-    assert sorted(os.listdir()) == ["d.csv", "i.pyalias", "out.csv"]
+    assert sorted(path.name for path in Path().iterdir()) == ["d.csv", "i.pyalias", "out.csv"]
 
 
-def test_bad_rows_are_kept_aside(place: Path):
+def test_bad_rows_are_kept_aside():
     from pyalias.engines.parts import copy_matched
 
     write_csv("d.csv", [("h", "1", "pci:v1d2")] * 3000)
@@ -234,7 +251,7 @@ def test_bad_rows_are_kept_aside(place: Path):
     assert len(Path("out.csv").read_text("utf-8").splitlines()) == 6001
 
 
-def test_bad_json_line(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_bad_json_line(capsys: pytest.CaptureFixture[str]):
     Path("d.jsonl").write_bytes(b'{"modalias": "a"}\n' * 3 + b'{"modalias": \n' + b'{"modalias": "b"}\n')
     message = refused(capsys, "d.jsonl", "--engine", "duckdb", "-o", "out.jsonl")
     assert "d.jsonl" in message
@@ -242,7 +259,7 @@ def test_bad_json_line(place: Path, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("kept", [100, 0.5, 0.999])
-def test_truncated_parquet(place: Path, capsys: pytest.CaptureFixture[str], kept: float):
+def test_truncated_parquet(capsys: pytest.CaptureFixture[str], kept: float):
     write_parquet("d.parquet", fleet_rows(5000))
     data = Path("d.parquet").read_bytes()
     Path("d.parquet").write_bytes(data[: int(kept if kept > 1 else kept * len(data))])
@@ -251,7 +268,7 @@ def test_truncated_parquet(place: Path, capsys: pytest.CaptureFixture[str], kept
     assert Path("out.csv").read_bytes() == b"old"
 
 
-def test_damaged_parquet_pages(place: Path, capsys: pytest.CaptureFixture[str]):
+def test_damaged_parquet_pages(capsys: pytest.CaptureFixture[str]):
     write_parquet("d.parquet", fleet_rows(5000))
     data = bytearray(Path("d.parquet").read_bytes())
     data[4:2000] = os.urandom(1996)
@@ -260,7 +277,7 @@ def test_damaged_parquet_pages(place: Path, capsys: pytest.CaptureFixture[str]):
     assert not Path("out.csv").exists()
 
 
-def test_full_disk(place: Path):
+def test_full_disk():
     """A limit on file size stands in for it: the write fails half way."""
     write_parquet("d.parquet", fleet_rows(100_000))
     Path("out.csv").write_bytes(b"old")
@@ -274,7 +291,7 @@ def test_full_disk(place: Path):
     assert done.returncode == 3
     assert "nothing was written" in done.stderr
     assert Path("out.csv").read_bytes() == b"old"
-    assert sorted(os.listdir()) == ["d.parquet", "i.pyalias", "out.csv"]
+    assert sorted(path.name for path in Path().iterdir()) == ["d.parquet", "i.pyalias", "out.csv"]
 
 
 @pytest.mark.parametrize(
@@ -288,9 +305,7 @@ def test_full_disk(place: Path):
         (["d.csv", "d.parquet", "-o", "x.csv"], "files of one format are wanted, found csv, parquet"),
     ],
 )
-def test_refused_command_lines(
-    place: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-):
+def test_refused_command_lines(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str):
     write_csv("d.csv")
     write_parquet("d.parquet", fleet_rows(10))
     assert message in refused(capsys, *arguments)
@@ -314,7 +329,7 @@ def job(directory: str, *, resume: bool = False) -> Job:
     return Job(INDEX, files.open_files(["d.parquet"]), directory, "parquet", resume=resume)
 
 
-@pytest.mark.usefixtures("place", "small_parts")
+@pytest.mark.usefixtures("small_parts")
 def test_parts_hold_all_rows_once_in_order():
     rows = fleet_rows(23_000)
     write_parquet("d.parquet", rows, row_group=1000)
@@ -326,7 +341,7 @@ def test_parts_hold_all_rows_once_in_order():
     assert (counts.devices, counts.matched) == (len(rows), sum(bool(row["modules"]) for row in found))
 
 
-@pytest.mark.usefixtures("place", "small_parts")
+@pytest.mark.usefixtures("small_parts")
 def test_what_is_finished_is_never_written_again():
     write_parquet("d.parquet", fleet_rows(23_000), row_group=1000)
     whole = job("whole").run(in_this_process)
@@ -354,7 +369,7 @@ def test_what_is_finished_is_never_written_again():
     assert job("out", resume=True).run(in_this_process)[:6] == whole[:6]
 
 
-@pytest.mark.usefixtures("place", "small_parts")
+@pytest.mark.usefixtures("small_parts")
 def test_a_directory_of_another_scan_is_left_alone():
     write_parquet("d.parquet", fleet_rows(6000), row_group=1000)
     job("out").run(in_this_process)
@@ -374,7 +389,6 @@ def test_a_directory_of_another_scan_is_left_alone():
     assert digests("out") == before
 
 
-@pytest.mark.usefixtures("place")
 def test_one_part_that_cannot_be_read_leaves_the_others(capsys: pytest.CaptureFixture[str]):
     for number in range(3):
         write_parquet(f"d{number}.parquet", fleet_rows(2000))
@@ -391,7 +405,7 @@ def test_one_part_that_cannot_be_read_leaves_the_others(capsys: pytest.CaptureFi
     assert sorted(digests("out")) == [f"part-{number:05}.parquet" for number in range(3)]
 
 
-@pytest.mark.usefixtures("place", "small_parts")
+@pytest.mark.usefixtures("small_parts")
 def test_a_worker_process_that_is_killed():
     write_parquet("d.parquet", fleet_rows(23_000), row_group=1000)
     whole = job("whole").run(in_this_process)
@@ -402,10 +416,8 @@ def test_a_worker_process_that_is_killed():
             for child in _children(os.getpid()):
                 os.kill(child, signal.SIGKILL)
 
-    try:
+    with pytest.raises(EngineError, match="a worker process was killed"):
         job("out").run(kills)
-    except EngineError as error:
-        assert "a worker process was killed" in str(error)
     counts = job("out", resume=True).run(in_processes(2))
     assert digests("out") == digests("whole")
     assert counts[:6] == whole[:6]
@@ -425,30 +437,30 @@ def _children(parent: int) -> list[int]:
     return found
 
 
-def test_interrupt_and_go_on(place: Path):
-    write_parquet("d.parquet", fleet_rows(1_200_000), row_group=20_000)
+def test_interrupt_and_go_on():
+    write_parquet("d.parquet", fleet_rows(400_000), row_group=10_000)
     program = (
-        "import sys; from pyalias.engines import files; files.ROWS_A_PART = 40_000; "
+        "import sys; from pyalias.engines import files; files.ROWS_A_PART = 20_000; "
         "from pyalias.cli import main; sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, "scan", "d.parquet", "--index", "i.pyalias", "-o", "out/", "-q"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as scanning:
         limit = time.monotonic() + 60
-        while not list(place.glob("out/part-*")) and time.monotonic() < limit:
+        while not list(Path("out").glob("part-*")) and time.monotonic() < limit:
             time.sleep(0.01)
         scanning.send_signal(signal.SIGINT)
         _, message = scanning.communicate(timeout=60)
     assert (scanning.returncode, message) == (130, "pyalias: interrupted\n")
     finished = digests("out")
-    assert 0 < len(finished) < 30
+    assert 0 < len(finished) < 20
     subprocess.run([*command, "--resume"], check=True)
-    assert len(digests("out")) == 30
+    assert len(digests("out")) == 20
     assert {name: digests("out")[name] for name in finished} == finished
     rows = duckdb.sql("SELECT count(*) FROM 'out/part-*.parquet'").fetchall()
-    assert rows == [(1_200_000,)]
+    assert rows == [(400_000,)]
 
 
-def test_workers_on_the_command_line(place: Path):
+def test_workers_on_the_command_line():
     for number in range(2):
         write_csv(f"d{number}.csv", ROWS * 10)
     assert scan("d*.csv", "--workers", "2", "-o", "out", "--output-format", "jsonl") == 0

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from support.fleet import fleet_rows, write_parquet
 
 import pyalias
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.spark
 
@@ -28,7 +24,7 @@ def test_map_in_arrow(tmp_path: Path, master: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     if master.startswith("local-cluster"):
-        monkeypatch.setenv("SPARK_HOME", os.path.dirname(sys.modules["pyspark"].__file__))
+        monkeypatch.setenv("SPARK_HOME", str(Path(sys.modules["pyspark"].__file__).parent))
     rows = [*fleet_rows(20_000), ("last", "a]")]
     write_parquet(str(tmp_path / "d.parquet"), rows, row_group=4000)
     index = pyalias.AliasIndex.compile([("pci:v1d*", "one"), ("pci:v1d2*", "two")])

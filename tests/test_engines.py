@@ -69,12 +69,14 @@ SHAPES: dict[str, Callable[[pa.Table], Any]] = {
     "reader": lambda table: table.to_reader(max_chunksize=4),
     "batch": lambda table: table.combine_chunks().to_batches()[0],
     "batches": lambda table: iter(table.to_batches(max_chunksize=4)),
-    "sliced batch": lambda table: pa.concat_tables([table, table]).combine_chunks().to_batches()[0].slice(
-        len(table)
+    "sliced batch": lambda table: (
+        pa.concat_tables([table, table]).combine_chunks().to_batches()[0].slice(len(table))
     ),
     "nanoarrow": nanoarrow.ArrayStream,
     "polars": pl.DataFrame,
-    "polars categorical": lambda table: pl.DataFrame(table).with_columns(pl.col.modalias.cast(pl.Categorical)),
+    "polars categorical": lambda table: pl.DataFrame(table).with_columns(
+        pl.col.modalias.cast(pl.Categorical)
+    ),
     "large": lambda table: table.cast(pa.schema([("n", pa.int64()), ("modalias", pa.large_string())])),
     "views": lambda table: table.cast(pa.schema([("n", pa.int64()), ("modalias", pa.string_view())])),
     "dictionary": lambda table: table.set_column(1, "modalias", table["modalias"].dictionary_encode()),
@@ -330,7 +332,9 @@ def test_sqlite():
 )
 def test_a_missing_library_is_named_with_its_extra(library: str, program: str):
     block = f"import sys; sys.modules[{library!r}] = None; "
-    done = subprocess.run([sys.executable, "-c", block + program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", block + program], capture_output=True, text=True, check=False
+    )
     last = done.stderr.splitlines()[-1]
     assert last.startswith("pyalias.errors.MissingLibraryError: ")
     assert f"{library} is not installed" in last

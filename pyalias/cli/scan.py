@@ -67,7 +67,9 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="the device list; - is standard input")
-    parser.add_argument("--format", choices=("auto", *FORMATS, "parquet"), default="auto", help="form of the input")
+    parser.add_argument(
+        "--format", choices=("auto", *FORMATS, "parquet"), default="auto", help="form of the input"
+    )
     parser.add_argument(
         "--column",
         metavar="NAME",
@@ -81,7 +83,9 @@ def add_parser(subparsers: Any) -> None:
         default=_STANDARD,
         help="the file to write (default: standard output)",
     )
-    parser.add_argument("--output-format", choices=(*ROW_FORMATS, "parquet", "duckdb"), help="form of the output")
+    parser.add_argument(
+        "--output-format", choices=(*ROW_FORMATS, "parquet", "duckdb"), help="form of the output"
+    )
     parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
     add_engine_options(parser)

@@ -43,7 +43,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         help="what reads and writes (default: plain for one list, CSV or JSON Lines, else duckdb)",
     )
     group.add_argument("--sql", metavar="QUERY", help="write the result of a query on the table devices")
-    group.add_argument("--workers", metavar="N", type=int, help="match parts in N processes; OUT is a directory")
+    group.add_argument(
+        "--workers", metavar="N", type=int, help="match parts in N processes; OUT is a directory"
+    )
     group.add_argument(
         "--scheduler", metavar="ADDRESS", help="match parts on a Dask cluster; OUT is a shared directory"
     )
@@ -60,7 +62,7 @@ def wants_duckdb(options: argparse.Namespace) -> bool:
     """
     names = [options.file, *options.more]
     needs = {
-        "several files": len(names) > 1 or glob.has_magic(options.file) and not Path(options.file).exists(),
+        "several files": len(names) > 1 or (glob.has_magic(options.file) and not Path(options.file).exists()),
         "Parquet": options.format == "parquet" or Path(options.file).suffix in {".parquet", ".pq"},
         "zst": Path(options.file).suffix == ".zst",
         "such output": options.output_format in _ONLY_DUCKDB
@@ -73,7 +75,7 @@ def wants_duckdb(options: argparse.Namespace) -> bool:
         raise EngineError(f"the plain engine does not do {needed[0]}: leave out --engine")
     if options.engine == "auto":
         return bool(needed)
-    return options.engine == "duckdb"
+    return str(options.engine) == "duckdb"
 
 
 def run_with_duckdb(options: argparse.Namespace) -> int:

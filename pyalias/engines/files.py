@@ -61,7 +61,8 @@ class DeviceFiles(NamedTuple):
             types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
             keep = ", ignore_errors = true, store_rejects = true, rejects_limit = 0" if rejects else ""
             return (
-                f"SELECT * FROM read_csv([{names}], columns = {{{types}}}, auto_detect = false, header = true, "  # noqa: S608
+                f"SELECT * FROM read_csv([{names}], columns = {{{types}}}, auto_detect = false, "  # noqa: S608
+                "header = true, "
                 f"delim = ',', quote = '\"', escape = '\"', nullstr = {literal(_NO_NULL)}, "
                 f"max_line_size = {16 << 20}{keep})"
             )
@@ -75,7 +76,10 @@ class DeviceFiles(NamedTuple):
 
 
 def open_files(
-    patterns: Sequence[str], *, format: str = "auto", column: str = "modalias"  # noqa: A002 - named like the option
+    patterns: Sequence[str],
+    *,
+    format: str = "auto",  # noqa: A002 - named like the option
+    column: str = "modalias",
 ) -> DeviceFiles:
     """Find the files of names and globs, in the order of their names, and their columns.
 
@@ -164,7 +168,9 @@ def engine_error(error: Exception, name: str) -> EngineError:
 
 def _expand(patterns: Sequence[str]) -> Iterator[str]:
     for pattern in patterns:
-        found = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        magic = glob.has_magic(pattern) and not Path(pattern).exists()
+        # glob, as Path.glob takes no absolute patterns
+        found = sorted(glob.glob(pattern, recursive=True)) if magic else [pattern]  # noqa: PTH207
         if not found:
             raise InventoryError(f"{pattern}: no file has such a name")
         for name in found:
@@ -192,8 +198,8 @@ def _csv_columns(connection: Any, files: Sequence[str]) -> list[str]:
     columns: list[str] = []
     for name in files:
         query = (
-            f"SELECT line FROM read_csv({literal(name)}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, "  # noqa: S608
-            f"header = false, delim = '\x02', quote = '', escape = '', max_line_size = {16 << 20}) LIMIT 1"
+            f"SELECT line FROM read_csv({literal(name)}, columns = {{'line': 'VARCHAR'}}, "  # noqa: S608
+            f"auto_detect = false, header = false, delim = '\x02', quote = '', escape = '', max_line_size = {16 << 20}) LIMIT 1"
         )
         rows = fetch(connection, query, name)
         header = next(csv.reader([(rows[0][0] or "").removeprefix("\ufeff")]), []) if rows else []

@@ -78,11 +78,15 @@ class Job:
         path = self.directory / MANIFEST
         if path.exists():
             if not resume:
-                raise EngineError(f"{self.directory} holds a scan already: go on with it by --resume, or name another")
+                raise EngineError(
+                    f"{self.directory} holds a scan already: go on with it by --resume, or name another"
+                )
             try:
                 found = json.loads(path.read_bytes())
             except ValueError as error:
-                raise EngineError(f"{path} is damaged: {error}; remove the directory and begin anew") from error
+                raise EngineError(
+                    f"{path} is damaged: {error}; remove the directory and begin anew"
+                ) from error
             if found != manifest:
                 differing = sorted(key for key in manifest if found.get(key) != manifest[key])
                 raise EngineError(

@@ -56,7 +56,7 @@ class PartCounts(NamedTuple):
 class PartJob(NamedTuple):
     """All that a worker must know to write parts: small, and the same for each."""
 
-    index: str
+    image: str
     devices: DeviceFiles
     output_format: str
     threads: int | None = 1
@@ -78,7 +78,7 @@ def write_part(
         FileAccessError: there is no room for the output; what stood there before still does.
     """
     return copy_matched(
-        open_once(job.index),
+        open_once(job.image),
         job.devices,
         part,
         output,
@@ -245,7 +245,13 @@ def joined(counts: list[PartCounts]) -> PartCounts:
     modules: Counter[str] = Counter()
     for part in counts:
         modules.update(part.modules)
-    ranked = dict(sorted(modules.items(), key=lambda item: (-item[1], item[0])))
-    numbers = [sum(part[place] for part in counts) for place in range(5)]
-    rejected, seconds = sum(part.rejected for part in counts), sum(part.seconds for part in counts)
-    return PartCounts(*numbers, ranked, rejected, seconds)
+    return PartCounts(
+        devices=sum(part.devices for part in counts),
+        matched=sum(part.matched for part in counts),
+        unmatched=sum(part.unmatched for part in counts),
+        invalid=sum(part.invalid for part in counts),
+        null=sum(part.null for part in counts),
+        modules=dict(sorted(modules.items(), key=lambda item: (-item[1], item[0]))),
+        rejected=sum(part.rejected for part in counts),
+        seconds=sum(part.seconds for part in counts),
+    )

@@ -12,7 +12,8 @@ def fleet_rows(rows: int, seed: int = 1) -> list[tuple[str, str]]:
     """Pairs of host and modalias."""
     chance = random.Random(seed)  # noqa: S311 a fleet, no secret
     devices = [f"pci:v{vendor}d{device}" for vendor in range(3) for device in range(40)]
-    return [(f"host{row // 60:07}", chance.choice(devices)) for row in range(rows)]
+    found = chance.choices(devices, k=rows)
+    return [(f"host{row // 60:07}", device) for row, device in enumerate(found)]
 
 
 def write_parquet(path: str, rows: list[tuple[str, str]], row_group: int = 1 << 20) -> None:
