@@ -199,7 +199,8 @@ def _csv_columns(connection: Any, files: Sequence[str]) -> list[str]:
     for name in files:
         query = (
             f"SELECT line FROM read_csv({literal(name)}, columns = {{'line': 'VARCHAR'}}, "  # noqa: S608
-            f"auto_detect = false, header = false, delim = '\x02', quote = '', escape = '', max_line_size = {16 << 20}) LIMIT 1"
+            f"auto_detect = false, header = false, delim = '\x02', quote = '', escape = '', "
+            f"max_line_size = {16 << 20}) LIMIT 1"
         )
         rows = fetch(connection, query, name)
         header = next(csv.reader([(rows[0][0] or "").removeprefix("\ufeff")]), []) if rows else []
