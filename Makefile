@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check engines-test bench clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test engines-test bench bench-check clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -41,7 +41,7 @@ demo: $(VENV)/run.stamp $(DEMO)/$(KERNEL)
 	@echo 'Each device and its modules: $(DEMO)/answers.csv'
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
@@ -53,6 +53,10 @@ lint: $(VENV)/lint.stamp
 fuzz-bin: $(VENV)/test.stamp
 	$(BIN)/python tests/fuzz/fuzz_bin.py $(FUZZ_ARGS)
 
+# 20,000 random (directory, modprobe.d, command line, name) cases, on pyalias and on the real libkmod.
+kmod-soak: $(VENV)/test.stamp
+	PYALIAS_REQUIRE_LIBKMOD=1 PYALIAS_SOAK_CONTEXTS=2000 $(BIN)/python -m pytest tests/test_kmod_contexts.py -k random
+
 # A real Debian kernel package against depmod and modinfo; downloads it once.
 package-check: $(VENV)/test.stamp
 	$(BIN)/python tests/package_check.py
@@ -61,8 +65,16 @@ package-check: $(VENV)/test.stamp
 engines-test: $(VENV)/test.stamp $(VENV)/spark.stamp
 	$(BIN)/python -m pytest -m spark tests/test_engine_spark.py
 
+# pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
+qemu-test: $(VENV)/run.stamp
+	$(BIN)/python tests/qemu/run.py $(QEMU_ARGS)
+
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py
+
+# Instructions a row of every variant against its budget.
+bench-check: $(VENV)/bench.stamp
+	$(BIN)/python benchmarks/pci_limit.py --check
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info pyalias/_native*.so

@@ -138,3 +138,15 @@ def load_reader() -> Callable[[bytes], int]:
     native = load("read_limit.c")
     native.read_all.restype = ctypes.c_uint64
     return lambda text: native.read_all(text, ctypes.c_size_t(len(text)))
+
+
+@cache
+def load_writer() -> Callable[[bytearray], None]:
+    """Load a function that writes every byte of some memory once."""
+    native = load("read_limit.c")
+
+    def write(memory: bytearray) -> None:
+        whole = (ctypes.c_char * len(memory)).from_buffer(memory)
+        native.write_all(whole, ctypes.c_size_t(len(memory)), ctypes.c_ubyte(1))
+
+    return write

@@ -37,7 +37,8 @@ def distinct_rows(name: str) -> list[str]:
     rows = dict.fromkeys(real)
     while len(rows) < ROWS:
         row = list(draw.choice(real))
-        places = [place for place, byte in enumerate(row) if byte in DIGITS] or [len(row) - 1]
+        # Zeros stay: those that lead a number make another kind of device of it.
+        places = [place for place, byte in enumerate(row) if byte in DIGITS[1:]] or [len(row) - 1]
         for place in draw.choices(places, k=3):
             row[place] = draw.choice(DIGITS)
         rows["".join(row)] = None

@@ -20,6 +20,7 @@ import tables
 from bundled import unpack_kernel
 from contenders import DisagreementError, Stage, check_answers
 from costs import costs, sizes
+from goals import PCI_ROWS, measure_goals
 from native import LibkmodError, use_c_locale
 from rounds import time_workload
 from workloads import SOURCES, workload
@@ -37,7 +38,7 @@ def main() -> int:
         root = Path(directory)
         try:
             stage = Stage(unpack_kernel(root), root / "kernel.pyalias")
-            results = measure(stage, options.workload or list(SOURCES), options.rounds)
+            results = measure(stage, options.workload or list(SOURCES), options.rounds, options.rows)
         except (LibkmodError, DisagreementError) as error:
             print(f"report.py: {error}", file=sys.stderr)
             return 1
@@ -60,22 +61,33 @@ def read_options() -> argparse.Namespace:
         "--workload", action="append", choices=list(SOURCES), help="this one only; may be repeated"
     )
     parser.add_argument(
+        "--rows",
+        type=int,
+        default=PCI_ROWS,
+        help="rows of the pci columns in memory, 54 bytes each (default: %(default)s)",
+    )
+    parser.add_argument(
         "--update-readme", action="store_true", help="put the tables into benchmarks/README.md too"
     )
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    if options.rows < 1:
+        parser.error("--rows must be at least 1")
     if options.update_readme and options.workload:
         parser.error("--update-readme wants all workloads: leave --workload out")
     return options
 
 
-def measure(stage: Stage, names: list[str], rounds: int) -> tables.Results:
+def measure(stage: Stage, names: list[str], rounds: int, rows: int) -> tables.Results:
     """Measure all; nothing is timed of a workload before all of its contenders agree."""
+    workloads = {name: measure_workload(stage, name, rounds) for name in names}
+    say("the goals")
     return {
         "machine": machine.describe(),
         "rounds": rounds,
-        "workloads": {name: measure_workload(stage, name, rounds) for name in names},
+        "goals": measure_goals(stage, workloads, rounds, rows),
+        "workloads": workloads,
         "costs": measure_costs(stage, rounds),
         "sizes": sizes(stage),
     }

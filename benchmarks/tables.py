@@ -21,6 +21,8 @@ def report(results: Results) -> str:
     return "\n\n".join(
         [
             machine_line(machine, results["rounds"]),
+            "**What we set out to reach**",
+            goals_table(results["goals"]),
             "**The ready column against libkmod in C** (nanoseconds of CPU time a lookup)",
             headline_table(workloads),
             "**Every path** (nanoseconds of CPU time a lookup; how many times faster than libkmod in C)",
@@ -39,6 +41,19 @@ def machine_line(machine: dict[str, Any], rounds: int) -> str:
         f"{machine['cpu']}, {machine['cores']} cores, load average {machine['load average'][0]}; "
         f"commit {machine['commit']}; {versions}; {rounds} rounds; `{machine['command']}`."
     )
+
+
+def goals_table(goals: list[Results]) -> str:
+    rows = (
+        [
+            goal["what"],
+            f"{goal['least']} {goal['unit']}" if goal["least"] else "",
+            f"{goal['prototype']} {goal['unit']}" if goal["prototype"] else "",
+            f"{cell(goal['figures'])} {goal['unit']}",
+        ]
+        for goal in goals
+    )
+    return table(["what", "wanted", "prototype", "reached"], rows)
 
 
 def headline_table(workloads: dict[str, Results]) -> str:

@@ -10,12 +10,13 @@ static int damaged(pya_error *error, uint32_t bus, const char *what)
     return fail(error, PYA_EIMAGE, bus, "damaged: %s (section %d, table %u)", what, SECTION_PCI, bus);
 }
 
-/* `count` things of `size` bytes from a byte of the section on; NULL where they lie outside. */
+/* `count` things of `size` bytes from a byte of the section on; NULL where they lie outside. Two bytes
+ * more must be there: a gather of u16 reads u32. */
 static const uint8_t *part(const pya_image *image, uint32_t at, uint64_t count, uint32_t size)
 {
     uint32_t room = image->size[SECTION_PCI];
 
-    return at <= room && count * size <= room - at ? image->section[SECTION_PCI] + at : NULL;
+    return at <= room && count * size + 2 <= room - at ? image->section[SECTION_PCI] + at : NULL;
 }
 
 static uint32_t most_u16(const uint8_t *p, uint32_t count)

@@ -538,6 +538,7 @@ static void put_all(struct pci_compiler *c, struct bytes_vector *out, uint32_t *
     header[PCI_AT_CELLS] = put(out, c->cells.data, c->cells.size);
     header[PCI_AT_NODES] = put(out, c->nodes.data, c->nodes.size);
     header[PCI_AT_CLASS_TABLES] = put(out, c->rules.class_tables, sizeof c->rules.class_tables);
+    put(out, "\0\0", 2); /* room behind the last part (check_pci.c) */
     if (c->cells.failed || c->nodes.failed || out->failed)
         give_up(c, PCI_NO_MEMORY);
 }

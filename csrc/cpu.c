@@ -2,7 +2,24 @@
 
 #include "pyalias.h"
 
-enum { MOST_VARIANTS = 4 };
+enum { MOST_VARIANTS = 5 };
+
+#if defined(__x86_64__)
+static unsigned list_avx512(const struct pci_variant **variants)
+{
+    unsigned amd = __builtin_cpu_is("amd") != 0;
+
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vbmi") || !__builtin_cpu_supports("bmi") ||
+        !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("popcnt"))
+        return 0;
+    /* gathers win on AMD's CPUs and lose on Intel's (pci_avx512.c) */
+    variants[amd ? 0 : 1] = &pci_avx512;
+    variants[amd ? 1 : 0] = &pci_avx512_gather;
+    return 2;
+}
+#endif
 
 /* Fills in what this CPU runs, slowest first. */
 static unsigned list_variants(const struct pci_variant **variants)
@@ -12,18 +29,12 @@ static unsigned list_variants(const struct pci_variant **variants)
     variants[count++] = &pci_portable;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-#if 0
     if (__builtin_cpu_supports("ssse3"))
         variants[count++] = &pci_ssse3;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
         variants[count++] = &pci_avx2;
-#endif
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi") &&
-        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))
-        variants[count++] = &pci_avx512;
-#elif defined(__aarch64__)
+    count += list_avx512(variants + count);
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     variants[count++] = &pci_neon; /* part of every 64-bit ARM */
 #endif
     return count;

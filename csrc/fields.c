@@ -38,6 +38,7 @@ static inline void parse_step(const uint8_t *form, const uint8_t *key, uint8_t *
     value = (c & 15) + (letter & 9);
     *bad |= digit & (c ^ (value + '0' + (letter & ('A' - '9' - 1))));
     *bad |= digit & (step)(value > 15);
+    *bad |= digit & letter & (step)(value < 10); /* '@', which stands before 'A' */
     *bad |= ~digit & (c ^ f);
     memcpy(values, &value, STEP);
 }

@@ -316,12 +316,26 @@ static bool find_plain(struct retry *star, const uint8_t *pattern, const uint8_t
     return true;
 }
 
-bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size)
+/* Takes the cost of a step off; false, with nothing left, where there is not enough. */
+static bool afford(uint64_t *steps, uint64_t cost)
+{
+    if (*steps < cost)
+        *steps = 0;
+    else
+        *steps -= cost;
+    return *steps > 0;
+}
+
+bool glob_match_within(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size,
+                       uint64_t *steps)
 {
     struct retry star = {SIZE_MAX, 0, 0};
     size_t p = 0, t = 0;
 
     for (;;) {
+        /* A bracket may be read to the end of the pattern. */
+        if (!afford(steps, p < length && pattern[p] == '[' ? length - p : 1))
+            return false;
         if (p < length && pattern[p] == '*') {
             while (p < length && pattern[p] == '*')
                 p++;
@@ -336,11 +350,19 @@ bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size
         } else if (star.pattern == SIZE_MAX || ++star.text >= size) {
             return false;
         }
-        if (!find_plain(&star, pattern, text, size))
+        /* memmem goes over some sixteen bytes of the text in the time of a step. */
+        if (!afford(steps, 1 + star.plain + (size - t) / 16) || !find_plain(&star, pattern, text, size))
             return false;
         p = star.pattern + star.plain;
         t = star.text + star.plain;
     }
+}
+
+bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size)
+{
+    uint64_t steps = UINT64_MAX;
+
+    return glob_match_within(pattern, length, text, size, &steps);
 }
 
 int pya_glob_match(const char *pattern, size_t length, const char *text, size_t size)

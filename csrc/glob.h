@@ -26,4 +26,9 @@ enum bracket bracket_match(const uint8_t *pattern, size_t length, size_t at, uin
 /* fnmatch(pattern, text, 0) == 0. Backtracks to the last star only: O(length x size) at worst. */
 bool glob_match(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size);
 
+/* The same in at most *steps comparisons, which are taken off: false with *steps at 0 means that
+ * they did not suffice. For patterns that nobody vouches for. */
+bool glob_match_within(const uint8_t *pattern, size_t length, const uint8_t *text, size_t size,
+                       uint64_t *steps);
+
 #endif

@@ -103,6 +103,11 @@ void pya_image_free(pya_image *image)
     free(image);
 }
 
+int pya_image_has_pci_table(const pya_image *image, unsigned bus)
+{
+    return bus < PCI_BUSES && image->pci[bus].present;
+}
+
 pya_counts pya_image_counts(const pya_image *image)
 {
     return (pya_counts){

@@ -47,11 +47,16 @@ int pya_bin_search(const uint8_t *bytes, size_t size, const uint8_t *key, size_t
     return code;
 }
 
+/* Some seconds. A kernel's index and a device take a few million at worst; but patterns may share
+ * a stem of thousands of bytes that is matched anew for each, as libkmod does it. */
+#define MATCH_STEPS (UINT64_C(1) << 29)
+
 /* What a wildcard search has found, in the order of the visits. */
 struct search {
     struct bin_file file;
     struct bin_walk walk;
     struct bytes_vector found; /* of struct visit */
+    uint64_t steps;            /* comparisons of patterns that may still be made */
 };
 
 struct visit {
@@ -88,8 +93,11 @@ static int search_subtree(struct search *search, const struct bin_node *top, uns
         const struct bin_node *node = bin_walk_node(walk);
         if (event != BIN_LEAVE || node->value_count == 0)
             continue;
-        if (!glob_match(walk->key.data, walk->key.size, rest, length))
+        if (!glob_match_within(walk->key.data, walk->key.size, rest, length, &search->steps)) {
+            if (search->steps == 0)
+                return fail(search->file.error, PYA_ELIMIT, 0, "the patterns take too long to match");
             continue;
+        }
         if ((event = add_values(search, node)) < 0)
             return event;
     }
@@ -180,7 +188,7 @@ int64_t pya_bin_search_wild(const uint8_t *bytes, size_t size, const uint8_t *ke
     /* Subtrees that are searched lie apart, but for those that a wildcard byte of the key leads
      * into once more; and each node on the way is read once before its subtree is. */
     uint64_t readings = 2;
-    struct search search = {0};
+    struct search search = {.steps = MATCH_STEPS};
     uint32_t root;
     int64_t result;
 

@@ -17,31 +17,36 @@ struct pci_block {
 /* Keeps a table look what it is. Hardware gathers lose to plain loads on every CPU measured. */
 #define PLAIN(number) __asm__("" : "+r"(number))
 
-INLINE bool is_rare(const struct pci_table *table, uint32_t device)
+/* Devices without a slot of their own: the rows of their vendors. And the rare ones are refused. */
+INLINE void find_vendor_rows(const struct pci_table *table, struct pci_block *block, const uint32_t *unknown,
+                             uint32_t *rows)
 {
-    bool rare = false;
+    uint32_t looks[PCI_BLOCK], rare[PCI_BLOCK], any = 0;
 
-    for (unsigned i = 0; i < PCI_RARE_DEVICES; i++)
-        rare |= table->rare[i] == device;
-    return rare;
-}
-
-/* Devices without a slot of their own: their rows. */
-INLINE void answer_unknown(const struct pci_table *table, struct pci_block *block, const uint8_t *unknown,
-                           uint32_t *rows)
-{
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        looks[i] = (block->key[i] >> 16) * table->vendor_multiplier >> 27;
+#pragma GCC unroll 8
     for (unsigned i = 0; i < PCI_BLOCK; i++) {
-        if (!unknown[i])
-            continue;
-        rows[i] = pci_vendor_row(table, block->key[i] >> 16);
-        block->refused |= (uint64_t)is_rare(table, block->key[i] & 0xFFFF) << i;
+        uint32_t entry = table->vendor_rows[looks[i]];
+        PLAIN(entry);
+        looks[i] = entry;
     }
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        uint32_t device = block->key[i] & 0xFFFF;
+        uint32_t known = -(uint32_t)(looks[i] >> 16 == block->key[i] >> 16) & 0xFFFF;
+        rows[i] = (rows[i] & ~unknown[i]) | (looks[i] & known & unknown[i]);
+        rare[i] = unknown[i] & -(uint32_t)((table->rare[0] == device) | (table->rare[1] == device) |
+                                           (table->rare[2] == device) | (table->rare[3] == device));
+        any |= rare[i];
+    }
+    for (unsigned i = 0; any && i < PCI_BLOCK; i++)
+        block->refused |= (uint64_t)(rare[i] & 1) << i;
 }
 
 INLINE void find_rows(const struct pci_table *table, struct pci_block *block, uint32_t *rows)
 {
     uint32_t hashes[PCI_BLOCK], looks[PCI_BLOCK], different = 0, shift = 32 - table->slot_bits;
-    uint8_t unknown[PCI_BLOCK];
+    uint32_t unknown[PCI_BLOCK];
 
     for (unsigned i = 0; i < PCI_BLOCK; i++) {
         hashes[i] = pci_hash(block->key[i], table->multiplier);
@@ -64,11 +69,25 @@ INLINE void find_rows(const struct pci_table *table, struct pci_block *block, ui
     for (unsigned i = 0; i < PCI_BLOCK; i++) {
         uint32_t differs = (looks[i] ^ hashes[i]) & table->tag_mask;
         rows[i] = looks[i] >> shift;
-        unknown[i] = differs != 0;
+        unknown[i] = -(uint32_t)(differs != 0);
         different |= differs;
     }
     if (different)
-        answer_unknown(table, block, unknown, rows);
+        find_vendor_rows(table, block, unknown, rows);
+}
+
+/* pci_class_id, of a class that lies in memory: its bytes need no taking apart. */
+INLINE uint32_t class_of_bytes(const uint8_t *t, const uint8_t *class_code)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    enum { BASE = 1, SUB = 2, INTERFACE = 3 };
+#else
+    enum { BASE = 2, SUB = 1, INTERFACE = 0 };
+#endif
+    uint8_t pair = (uint8_t)(t[CLASS_BASE + class_code[BASE]] + t[CLASS_SUB + class_code[SUB]]);
+    uint8_t interface = t[CLASS_INTERFACE + class_code[INTERFACE]] & t[CLASS_MASK + pair];
+
+    return t[CLASS_IDS + (uint8_t)(t[CLASS_START + pair] + interface)];
 }
 
 /* From ids to answers; *block's refused rows get more where the table does not know. */
@@ -80,7 +99,7 @@ INLINE void answer_block(const struct pci_table *table, struct pci_block *block,
     find_rows(table, block, looks);
 #pragma GCC unroll 4
     for (unsigned i = 0; i < PCI_BLOCK; i++)
-        classes[i] = pci_class_id(table, block->class_code[i]);
+        classes[i] = class_of_bytes(table->class_tables, (const uint8_t *)&block->class_code[i]);
     for (unsigned i = 0; i < PCI_BLOCK; i++)
         looks[i] = looks[i] * table->classes + classes[i];
 #pragma GCC unroll 8
@@ -102,11 +121,13 @@ INLINE const uint8_t *row_of(const struct pci_rows *rows, size_t index, bool lis
     return listed ? rows->at[index] : rows->first + index * rows->stride;
 }
 
-/* Fetches what the loop will come to: a column in memory is read at the speed of its bus only if
- * somebody asks for it early enough. Past the end it is harmless. */
+/* Fetches what the loop will come to, into the second cache: a column in memory is read at the speed
+ * of its bus only if somebody asks early enough, and hardware does not ask beyond a page. Measured on
+ * Zen 4: 16 KiB ahead takes a fifth off; into the first cache, or 1 to 3 KiB ahead, gives less. Past
+ * the end it is harmless. */
 INLINE void fetch_ahead(const void *p)
 {
-    __builtin_prefetch((const void *)((uintptr_t)p + 4096));
+    __builtin_prefetch((const void *)((uintptr_t)p + 16384), 0, 2);
 }
 
 INLINE void read_numbers(const struct pci_numbers *numbers, size_t at, struct pci_block *block)
@@ -135,14 +156,10 @@ INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_num
 {
     struct pci_block block;
 
-    *refused = 0;
-    for (size_t done = 0; done < blocks; done++) {
-        read_numbers(numbers, done * PCI_BLOCK, &block);
-        answer_block(table, &block, ids + done * PCI_BLOCK);
-        if (block.refused) {
-            *refused = block.refused;
-            return done + 1;
-        }
+    for (size_t b = 0; b < blocks; b++) {
+        read_numbers(numbers, b * PCI_BLOCK, &block);
+        answer_block(table, &block, ids + b * PCI_BLOCK);
+        refused[b] = block.refused;
     }
     return blocks;
 }
@@ -176,19 +193,17 @@ INLINE uint64_t rows_without_form(const struct pci_rows *rows, size_t index, boo
 typedef bool read_pci_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block);
 
 INLINE size_t text_to_ids(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
-                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_block)
+                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_rows)
 {
     struct pci_block block;
 
-    *refused = 0;
-    for (size_t done = 0; done < blocks; done++) {
-        bool bad = read_block(rows, done * PCI_BLOCK, listed, &block);
-        block.refused = bad ? rows_without_form(rows, done * PCI_BLOCK, listed) : 0;
-        answer_block(table, &block, ids + done * PCI_BLOCK);
-        if (block.refused) {
-            *refused = block.refused;
-            return done + 1;
-        }
+    for (size_t b = 0; b < blocks; b++) {
+        bool bad = read_rows(rows, b * PCI_BLOCK, listed, &block);
+        block.refused = bad ? rows_without_form(rows, b * PCI_BLOCK, listed) : 0;
+        answer_block(table, &block, ids + b * PCI_BLOCK);
+        refused[b] = block.refused;
+        if (bad)
+            return b + 1;
     }
     return blocks;
 }

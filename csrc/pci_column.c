@@ -159,6 +159,25 @@ static int settle_refused(const pya_image *image, struct pya_scratch *scratch, c
     return PCI_BLOCK;
 }
 
+/* As many blocks as a variant takes at once; returns the rows answered, less than it was given where
+ * one is of another length; -1 when out of memory. */
+static int64_t match_blocks(const pya_image *image, struct pya_scratch *scratch, const struct pci_rows *rows,
+                            int separator, size_t blocks, uint32_t *ids)
+{
+    uint64_t refused[MOST_BLOCKS];
+    size_t done = scratch->variant->text(&image->pci[BUS_PCI], rows, blocks, ids, refused);
+
+    for (size_t b = 0; b < done; b++) {
+        int settled = refused[b] == 0
+                          ? PCI_BLOCK
+                          : settle_refused(image, scratch, rows->first + b * PCI_BLOCK * rows->stride,
+                                           rows->stride, separator, refused[b], ids + b * PCI_BLOCK);
+        if (settled < PCI_BLOCK)
+            return settled < 0 ? -1 : (int64_t)(b * PCI_BLOCK) + settled;
+    }
+    return (int64_t)(done * PCI_BLOCK);
+}
+
 int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, const uint8_t *first,
                       size_t stride, int separator, uint64_t rows, const uint8_t *readable, uint32_t *ids)
 {
@@ -169,22 +188,18 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, const
     if (!table_answers(image, BUS_PCI))
         return 0;
     blocks = fit / PCI_BLOCK < blocks ? fit / PCI_BLOCK : blocks;
-    while (done < blocks) {
-        struct pci_rows given = {first + done * PCI_BLOCK * stride, stride, NULL, &form};
-        uint64_t refused;
-        size_t last;
-        int settled;
-        done += scratch->variant->text(&image->pci[BUS_PCI], &given, blocks - done, ids + done * PCI_BLOCK,
-                                       &refused);
-        last = done - 1;
-        settled = settle_refused(image, scratch, first + last * PCI_BLOCK * stride, stride, separator,
-                                 refused, ids + last * PCI_BLOCK);
-        if (settled < 0)
+    while (done < blocks * PCI_BLOCK) {
+        struct pci_rows given = {first + done * stride, stride, NULL, &form};
+        size_t left = blocks - done / PCI_BLOCK;
+        int64_t answered = match_blocks(image, scratch, &given, separator,
+                                        left < MOST_BLOCKS ? left : MOST_BLOCKS, ids + done);
+        if (answered < 0)
             return -1;
-        if (settled < PCI_BLOCK)
-            return (int64_t)(last * PCI_BLOCK) + settled;
+        done += (size_t)answered;
+        if (answered % PCI_BLOCK != 0 || answered == 0)
+            break;
     }
-    return (int64_t)(blocks * PCI_BLOCK);
+    return (int64_t)done;
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------- */
@@ -228,14 +243,17 @@ int match_numbers(const pya_image *image, struct pya_scratch *scratch, const str
     while (done < blocks * PCI_BLOCK) {
         struct pci_numbers rest = {numbers->vendor + done, numbers->device + done, numbers->subvendor + done,
                                    numbers->subdevice + done, numbers->class_code + done};
-        uint64_t refused;
-        int code;
-        done += scratch->variant->numbers(&image->pci[BUS_PCI], &rest, (size_t)(blocks - done / PCI_BLOCK),
-                                          ids + done, &refused) *
-                PCI_BLOCK;
-        code = match_number_rows(image, scratch, numbers, done - PCI_BLOCK, done, refused, ids, error);
-        if (code != PYA_OK)
-            return code;
+        size_t left = (size_t)(blocks - done / PCI_BLOCK), now;
+        uint64_t refused[MOST_BLOCKS];
+        now = scratch->variant->numbers(&image->pci[BUS_PCI], &rest, left < MOST_BLOCKS ? left : MOST_BLOCKS,
+                                        ids + done, refused);
+        for (size_t b = 0; b < now; b++, done += PCI_BLOCK) {
+            int code = refused[b] == 0 ? PYA_OK
+                                       : match_number_rows(image, scratch, numbers, done, done + PCI_BLOCK,
+                                                           refused[b], ids, error);
+            if (code != PYA_OK)
+                return code;
+        }
     }
     for (; done < rows; done += PCI_BLOCK) {
         uint64_t to = rows - done < PCI_BLOCK ? rows : done + PCI_BLOCK;

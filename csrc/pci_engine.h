@@ -1,10 +1,9 @@
 /*
  * Blocks of pci rows to answer ids by a pci table: one contract, and a variant for each kind of CPU.
  *
- * A variant takes rows in blocks of PCI_BLOCK and stops behind the first block in which it refuses a
- * row: one that is no canonical key (bus.h) with ids of 16 bits, or that the table does not know. Who
- * calls settles these by the generic matcher and goes on behind the block. All variants refuse the
- * same rows.
+ * A variant takes rows in blocks of PCI_BLOCK, and refuses a row that is no canonical key (bus.h) with
+ * ids of 16 bits, or that the table does not know. Behind a block of text with rows of another form it
+ * stops. Who calls settles refused rows by the generic matcher. All variants refuse the same rows.
  */
 #ifndef PYALIAS_PCI_ENGINE_H
 #define PYALIAS_PCI_ENGINE_H
@@ -14,7 +13,7 @@
 #include "pci_table.h"
 
 /* A text variant may read PCI_READ bytes from where a row starts. */
-enum { PCI_BLOCK = 64, PCI_READ = 64, PCI_LENGTH = 53 };
+enum { PCI_BLOCK = 64, MOST_BLOCKS = 256, PCI_READ = 64, PCI_LENGTH = 53 };
 
 /* What a row must be where it has no digits: text and mask; zero where anything may stand. */
 struct pci_form {
@@ -33,7 +32,8 @@ struct pci_numbers {
     const uint32_t *vendor, *device, *subvendor, *subdevice, *class_code;
 };
 
-/* Both take `blocks` blocks and return how many they did; *refused: bits of the rows of the last. */
+/* Both take up to MOST_BLOCKS blocks and return how many they did; refused[b]: bits of the rows of a
+ * block, whose ids mean nothing. */
 typedef size_t match_pci_text(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
                               uint32_t *ids, uint64_t *refused);
 typedef size_t match_pci_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
@@ -47,8 +47,8 @@ struct pci_variant {
 
 extern const struct pci_variant pci_portable;
 #if defined(__x86_64__)
-extern const struct pci_variant pci_ssse3, pci_avx2, pci_avx512;
-#elif defined(__aarch64__)
+extern const struct pci_variant pci_ssse3, pci_avx2, pci_avx512, pci_avx512_gather;
+#elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 extern const struct pci_variant pci_neon;
 #endif
 

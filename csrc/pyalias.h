@@ -149,8 +149,12 @@ uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_
 unsigned pya_variant_count(void);
 const char *pya_variant_name(unsigned variant);
 
-/* Working memory for lookups in one image, some 9 bytes a pattern, and the variant that they use.
- * NULL when out of memory, or when there is no such variant. */
+/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1). Without
+ * it columns of that bus are matched row by row, with the same ids. */
+int pya_image_has_pci_table(const pya_image *image, unsigned bus);
+
+/* Working memory for lookups in one image, some 9 bytes a pattern, and 2.3 MB once a long column was
+ * asked; and the variant that they use. NULL when out of memory, or when there is no such variant. */
 pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant);
 void pya_scratch_free(pya_scratch *scratch);
 
@@ -329,7 +333,8 @@ int pya_bin_search(const uint8_t *bytes, size_t size, const uint8_t *key, size_t
                    pya_error *error);
 
 /* The values of all patterns that match the key, in libkmod's order and with its repeats (kmod:
- * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none. */
+ * index_mm_searchwild): their number or an error. *values is malloc'ed, NULL when there is none.
+ * PYA_ELIMIT where patterns made for it would take more than some seconds to match. */
 int64_t pya_bin_search_wild(const uint8_t *bytes, size_t size, const uint8_t *key, size_t length,
                             pya_bin_value **values, pya_error *error);
 void pya_bin_values_free(pya_bin_value *values);

@@ -18,6 +18,7 @@ from pyalias.errors import (
     PackageError,
     PciIdError,
     PyaliasError,
+    SwitchError,
 )
 from pyalias.index import AliasIndex
 
@@ -43,6 +44,7 @@ __all__ = [
     "PackageError",
     "PciIdError",
     "PyaliasError",
+    "SwitchError",
 ]
 
 

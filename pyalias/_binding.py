@@ -248,6 +248,10 @@ class Image:
         self.counts = Counts(counts.sources, counts.lines, counts.patterns, counts.modules, counts.answers)
         self.size = len(self._data)
 
+    def has_pci_table(self, bus: int) -> bool:
+        """Whether columns of pci (0) or vfio_pci (1) devices are matched by a variant."""
+        return bool(lib.pya_image_has_pci_table(self.handle, bus))
+
     def view(self) -> memoryview:
         """The bytes of the image."""
         return memoryview(ffi.buffer(self._data))

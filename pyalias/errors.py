@@ -86,3 +86,21 @@ class FileAccessError(PyaliasError, OSError):
         """Wrap what the system said, with a sentence on what to do."""
         reason = error.strerror or str(error)
         return cls(error.errno or errno.EIO, f"{reason}; {advice}", os.fspath(path))
+
+
+class SwitchError(PyaliasError, RuntimeError):
+    """A switch of a device's driver that was refused, failed, or could not be undone.
+
+    ``step`` says where (``find``, ``read``, ``preflight``, ``override``, ``unbind``, ...), ``device`` is the
+    device's address. ``outcome`` is ``unchanged`` (nothing was written), ``undone`` (all is as before),
+    ``pending`` (the kernel has not answered; a helper process undoes the switch as soon as it does), or
+    ``unfinished`` (undoing failed too: ``pyalias.vfio.restore`` mends it from the record that was kept).
+    """
+
+    def __init__(
+        self, message: str, *, step: str, device: str | None = None, outcome: str = "unchanged"
+    ) -> None:
+        super().__init__(message)
+        self.step = step
+        self.device = device
+        self.outcome = outcome

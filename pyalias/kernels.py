@@ -13,6 +13,9 @@ from pyalias.names import normalise_alias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+DEPMOD_FILES = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
+"""One of these is in every directory that depmod has seen."""
+
 _BUILTIN = "modules.builtin.modinfo"
 
 
@@ -81,8 +84,10 @@ def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
         FileAccessError, PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
     """
     if source.is_dir():
-        seen = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.alias")
-        if any((source / name).exists() for name in seen) or next(source.rglob("*.ko*"), None) is None:
+        if (
+            any((source / name).exists() for name in DEPMOD_FILES)
+            or next(source.rglob("*.ko*"), None) is None
+        ):
             return {}
     elif not source.is_file():
         return {}  # whoever opens the directory says so

@@ -12,8 +12,9 @@ from support.module_tree import read_aliases, read_module_names, read_symbols
 from support.normalise import normalise_alias, normalise_module
 from support.tables import DATA, RELEASES, read_lines
 
-from pyalias.errors import FileAccessError, ImageError, InvalidModaliasError
+from pyalias.errors import FileAccessError, ImageError, InvalidModaliasError, LimitError
 from pyalias.kmod.binindex import BinEntry, BinIndex, is_bin_index
+from pyalias.kmod.binwriter import write_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -283,6 +284,18 @@ def test_damaged_files_give_an_error_with_a_place(damage):
 def test_damage_in_the_way_of_a_search_is_found_by_it(damage):
     with pytest.raises(ImageError):
         BinIndex.from_bytes(damage()).lookup_wild("" if damage is huge_value_count else "abc")
+
+
+def test_patterns_made_to_take_long_end_in_an_error():
+    """Thousands of patterns behind one long bracket, tried at every byte of a long key: minutes, once."""
+    stem = b"*[" + b"b" * 2000 + b"a]"
+    tails = [
+        bytes((one, two, three)) for one in range(97, 123) for two in range(97, 123) for three in b"abcdefgh"
+    ]
+    index = BinIndex.from_bytes(write_index([(stem + tail, 0, b"m") for tail in tails]))
+    assert index.lookup_wild("a" * 10) == ["m"] * len([tail for tail in tails if tail == b"aaa"])
+    with pytest.raises(LimitError, match="too long"):
+        index.lookup_wild("a" * 4000)
 
 
 def test_damage_elsewhere_does_not_hinder_an_answer():

@@ -453,6 +453,8 @@ def test_scan_to_a_file_with_summary(
         "unmatched": 1,
         "invalid": 1,
         "blank": 1,
+        "partial": 0,
+        "rejected": 0,
         "top_modules": [{"module": "e1000e", "devices": 2}, {"module": "mei_gsc", "devices": 1}],
         "index": modules,
         "input": str(devices),
@@ -579,7 +581,7 @@ def test_interrupt_leaves_nothing(tmp_path: Path, index_file: str):
 # ---- progress ----
 
 
-@pytest.mark.parametrize(("fraction", "share"), [(0.5, "   50%"), (None, "")])
+@pytest.mark.parametrize(("fraction", "share"), [(0.5, "   50%  0:02 left"), (None, "")])
 def test_progress_line(fraction: float | None, share: str, monkeypatch: pytest.MonkeyPatch):
     now = iter([0.0, 0.05, 2.0])
     monkeypatch.setattr("pyalias.cli.progress.time.monotonic", lambda: next(now))

@@ -238,16 +238,15 @@ def test_bad_row_in_the_middle(capsys: pytest.CaptureFixture[str]):
 
 
 def test_bad_rows_are_kept_aside():
-    from pyalias.engines.parts import copy_matched
-
     write_csv("d.csv", [("h", "1", "pci:v1d2")] * 3000)
     with Path("d.csv").open("ab") as file:
         file.write(b"h,only two\n" + b"h,1,pci:v1d2\n" * 3000 + b"a,b,c,d\n")
-    devices = files.open_files(["d.csv"])
-    counts = copy_matched(INDEX, devices, files.Part(devices.files), "out.csv", "csv", rejects="bad.jsonl")
-    assert (counts.devices, counts.rejected) == (6000, 2)
+    arguments = ["--engine", "duckdb", "--rejects", "bad.jsonl", "--summary-json", "s.json", "-o", "out.csv"]
+    assert scan("d.csv", *arguments) == 0
+    counts = json.loads(Path("s.json").read_text("utf-8"))
+    assert (counts["devices"], counts["rejected"]) == (6000, 2)
     bad = [json.loads(line) for line in Path("bad.jsonl").read_text("utf-8").splitlines()]
-    assert [(row["record"], row["text"]) for row in bad] == [(3002, "h,only two"), (6003, "a,b,c,d")]
+    assert [(row["record"], row["entry"]) for row in bad] == [(3002, "h,only two"), (6003, "a,b,c,d")]
     assert len(Path("out.csv").read_text("utf-8").splitlines()) == 6001
 
 

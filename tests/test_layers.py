@@ -21,7 +21,7 @@ LAYERS = (
     {"aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "answers", "packages", "kernels", "index"},
     {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
-    {"cli"},
+    {"cli", "conformance"},
 )
 # Stricter than their layer.
 SEES_ONLY = {

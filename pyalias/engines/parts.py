@@ -7,7 +7,6 @@ result is being read takes no other query.)
 from __future__ import annotations
 
 import errno
-import json
 import os
 import time
 from collections import Counter
@@ -22,6 +21,7 @@ from pyalias.engines.libraries import load
 from pyalias.engines.pipe import PipeTo
 from pyalias.errors import ColumnError, FileAccessError, PyaliasError
 from pyalias.index import AliasIndex
+from pyalias.inventory import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -221,8 +221,7 @@ def _write_rejects(connection: Any, path: str) -> int:
     ).fetchall()
     with AtomicFile(path) as file:
         for name, line, reason, text in rows:
-            reject = {"file": name, "record": line, "field": "", "reason": reason, "text": text}
-            file.write(json.dumps(reject, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n")
+            file.write(Reject(name, line, "", reason, text).to_json())
     return len({row[:2] for row in rows})
 
 

@@ -44,13 +44,15 @@ def parse_command_line(text: bytes) -> KernelArguments:
 
 def _arguments(text: bytes) -> list[bytes]:
     """Those of the form ``module.parameter`` or ``module.parameter=value``, quotes and all."""
+    if b'"' not in text:
+        return [argument for argument in text.split() if argument.partition(b"=")[0].count(b".") == 1]
     arguments = []
-    start = at = 0
-    while at <= len(text):
+    start = 0
+    while start <= len(text):
         end, well_formed = _argument_end(text, start)
         if well_formed:
             arguments.append(text[start:end])
-        start = at = end + 1
+        start = end + 1
     return arguments
 
 

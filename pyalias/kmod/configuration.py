@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias.errors import FileAccessError
 from pyalias.kmod.commandline import parse_command_line
@@ -15,7 +14,7 @@ from pyalias.kmod.text import to_text
 from pyalias.names import normalise_alias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DEFAULT_DIRECTORIES = (
     "/etc/modprobe.d",
@@ -30,8 +29,12 @@ MODULE_FILES = ("modules.softdep", "modules.weakdep")
 """Files of a kernel's module directory that are read as configuration."""
 
 _SUFFIX = ".conf"
-_BLANKS = b" \t"
+_WITH_REST = (b"options", b"install", b"remove", b"softdep", b"weakdep")
 
+# A line's first word, its second, and what follows the one blank behind that. Only a # in the very
+# first column makes a comment.
+_LINE = re.compile(rb"^(?!#)[ \t]*([^ \t\n]+)(?:[ \t]+([^ \t\n]+)(?:[ \t]([^\n]*))?)?", re.MULTILINE)
+_WORD = re.compile(rb"[ \t]*([^ \t]+)")
 # An escaped byte, a backslash at the very end, the end of a line, or a run of other bytes.
 _PIECES = re.compile(rb"\\(.)|\\\Z|(\n)|([^\\\n]+)", re.DOTALL)
 
@@ -40,7 +43,7 @@ class ConfigurationFile(NamedTuple):
     """A file that takes part, under the name that decides its place in the order."""
 
     name: str
-    path: Path
+    path: str
 
 
 class Setting(NamedTuple):
@@ -73,23 +76,66 @@ class WeakDependencies(NamedTuple):
     weak: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+Raw = dict[bytes, list[tuple[bytes, bytes]]]
+"""By command: the name on each line, normalised, and what stands behind it."""
+
+
 class Configuration:
     """All that modprobe.d, ``modules.softdep``, ``modules.weakdep`` and the kernel command line say.
 
-    Each in the order of files and lines; the command line comes last. ``warnings`` are the lines and
-    files that kmod complains about and passes over.
+    Each in the order of files and lines; the command line comes last. Immutable. Lines are taken
+    apart when they are first asked for: most lookups need few of them.
     """
 
-    aliases: tuple[AliasLine, ...] = ()
-    blacklist: tuple[str, ...] = ()
-    options: tuple[Setting, ...] = ()
-    install: tuple[Setting, ...] = ()
-    remove: tuple[Setting, ...] = ()
-    softdeps: tuple[SoftDependencies, ...] = ()
-    weakdeps: tuple[WeakDependencies, ...] = ()
-    files: tuple[Path, ...] = ()
-    warnings: tuple[str, ...] = ()
+    def __init__(self, raw: Raw, files: Sequence[str], warnings: Sequence[str]) -> None:
+        self._raw = raw
+        self.files = tuple(files)
+        """The files that were read."""
+        self.warnings = tuple(warnings)
+        """What kmod complains about and passes over: bad lines, directories, unreadable files."""
+
+    def alias_lines(self) -> Sequence[tuple[bytes, bytes]]:
+        """The ``alias`` lines as bytes, for matching."""
+        return self._raw[b"alias"]
+
+    @cached_property
+    def aliases(self) -> tuple[AliasLine, ...]:
+        """The ``alias`` lines."""
+        return tuple(AliasLine(to_text(name), to_text(module)) for name, module in self._raw[b"alias"])
+
+    @cached_property
+    def blacklist(self) -> tuple[str, ...]:
+        """The names on ``blacklist`` lines, and those of ``modprobe.blacklist=``."""
+        return tuple(to_text(name) for name, _ in self._raw[b"blacklist"])
+
+    @cached_property
+    def options(self) -> tuple[Setting, ...]:
+        """The ``options`` lines, and the options of the kernel's command line."""
+        return self._settings(b"options")
+
+    @cached_property
+    def install(self) -> tuple[Setting, ...]:
+        """The ``install`` lines."""
+        return self._settings(b"install")
+
+    @cached_property
+    def remove(self) -> tuple[Setting, ...]:
+        """The ``remove`` lines."""
+        return self._settings(b"remove")
+
+    @cached_property
+    def softdeps(self) -> tuple[SoftDependencies, ...]:
+        """The ``softdep`` lines."""
+        return tuple(_soft_dependencies(to_text(name), rest) for name, rest in self._raw[b"softdep"])
+
+    @cached_property
+    def weakdeps(self) -> tuple[WeakDependencies, ...]:
+        """The ``weakdep`` lines."""
+        lines = self._raw[b"weakdep"]
+        return tuple(WeakDependencies(to_text(name), tuple(_dependency_words(rest))) for name, rest in lines)
+
+    def _settings(self, command: bytes) -> tuple[Setting, ...]:
+        return tuple(Setting(to_text(name), to_text(value)) for name, value in self._raw[command])
 
 
 def read_configuration(
@@ -105,23 +151,28 @@ def read_configuration(
     A file that cannot be read is passed over with a warning, as in kmod: an ordinary user may ask
     about a system whose administrator keeps one file from him.
     """
-    lines = _Lines(warnings=list(warnings))
+    lines = _Lines(list(warnings))
     read = []
-    for file in files:
+    for name, path in files:
         try:
-            data = module_texts[file.name] if file.name in module_texts else file.path.read_bytes()
+            data = module_texts[name] if name in module_texts else _read(path)
         except OSError as error:
-            if file.name not in MODULE_FILES:
-                lines.warnings.append(f"{file.path}: {error.strerror}: not read")
+            if name not in MODULE_FILES:
+                lines.warnings.append(f"{path}: {error.strerror}: not read")
             continue
-        read.append(file.path)
-        lines.add_file(os.fspath(file.path), data)
+        read.append(path)
+        lines.add_file(path, data)
     lines.add_command_line(command_line)
-    return lines.configuration(read)
+    return Configuration(lines.raw, read, lines.warnings)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 a Path costs more than the reading
+        return file.read()
 
 
 def find_files(
-    paths: Iterable[str | os.PathLike[str]], module_directory: Path, *, may_be_absent: bool = False
+    paths: Iterable[str | os.PathLike[str]], module_directory: str, *, may_be_absent: bool = False
 ) -> tuple[list[ConfigurationFile], list[str]]:
     """The files of configuration paths in the order in which they are read, and warnings.
 
@@ -133,37 +184,40 @@ def find_files(
     Raises:
         FileAccessError: a path is missing or a directory cannot be listed, unless ``may_be_absent``.
     """
-    found = {name: module_directory / name for name in MODULE_FILES}
+    found = {name: os.path.join(module_directory, name) for name in MODULE_FILES}  # noqa: PTH118
     warnings: list[str] = []
-    for path in map(Path, paths):
+    for named in paths:
+        path = os.fspath(named)
         try:
-            names = _conf_names(path, warnings) if path.is_dir() else [_single(path)]
+            for name, file in _files_of(path, warnings):
+                found.setdefault(name, file)
         except OSError as error:
-            if may_be_absent:
-                continue
-            advice = "expected a modprobe.d directory or a file in its form"
-            raise FileAccessError.from_oserror(error, path, advice) from error
-        for name in names:
-            found.setdefault(name, path / name if path.is_dir() else path)
+            if not may_be_absent:
+                advice = "expected a modprobe.d directory or a file in its form"
+                raise FileAccessError.from_oserror(error, path, advice) from error
     files = [ConfigurationFile(name, path) for name, path in found.items()]
-    return sorted(files, key=lambda file: os.fsencode(file.name)), warnings
+    return sorted(files, key=_byte_order), warnings
 
 
-def _single(path: Path) -> str:
-    path.stat()
-    return path.name
+def _byte_order(file: ConfigurationFile) -> bytes:
+    return os.fsencode(file.name)
 
 
-def _conf_names(directory: Path, warnings: list[str]) -> list[str]:
-    names = []
-    for entry in os.scandir(directory):
-        if entry.name.startswith(".") or not entry.name.endswith(_SUFFIX):
-            continue
-        if entry.is_dir():
-            warnings.append(f"{entry.path}: directories inside directories are not read")
-        else:
-            names.append(entry.name)
-    return names
+def _files_of(path: str, warnings: list[str]) -> Iterator[tuple[str, str]]:
+    """Name and path of a single file, or of those in a directory."""
+    try:
+        entries = os.scandir(path)
+    except NotADirectoryError:
+        yield os.path.basename(path), path  # noqa: PTH119
+        return
+    with entries:
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.name.endswith(_SUFFIX):
+                continue
+            if entry.is_dir():
+                warnings.append(f"{entry.path}: directories inside directories are not read")
+            else:
+                yield entry.name, entry.path
 
 
 def logical_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -188,19 +242,6 @@ def logical_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield number, bytes(line).partition(b"\0")[0]
 
 
-def _word(text: bytes) -> tuple[bytes, bytes]:
-    """The first word, and what follows the one blank behind it (``strtok_r``)."""
-    text = text.lstrip(_BLANKS)
-    end = next((at for at, byte in enumerate(text) if byte in _BLANKS), len(text))
-    return text[:end], text[end + 1 :]
-
-
-def _name(word: bytes) -> str | None:
-    """A name with ``_`` for ``-``; ``None`` where it is missing or has stray brackets (``underscores``)."""
-    normal = normalise_alias(word) if word else None
-    return None if normal is None else to_text(normal)
-
-
 _WHITE = b" \t\n\v\f\r"  # isspace() in the C locale
 
 
@@ -216,101 +257,64 @@ def _dependency_words(text: bytes) -> list[str]:
     return [to_text(word) for word in words]
 
 
-def _options(module: str, text: bytes) -> Setting:
-    return Setting(module, to_text(text.replace(b"\t", b" ")))
+def _soft_dependencies(module: str, text: bytes) -> SoftDependencies:
+    kinds: dict[str, list[str]] = {"pre:": [], "post:": []}
+    current: list[str] = []  # words before the first pre: or post: go nowhere
+    for word in _dependency_words(text):
+        if word in kinds:
+            current = kinds[word]
+        else:
+            current.append(word)
+    return SoftDependencies(module, tuple(kinds["pre:"]), tuple(kinds["post:"]))
 
 
-@dataclass
 class _Lines:
     """Collects what lines say."""
 
-    aliases: list[AliasLine] = field(default_factory=list)
-    blacklist: list[str] = field(default_factory=list)
-    options: list[Setting] = field(default_factory=list)
-    install: list[Setting] = field(default_factory=list)
-    remove: list[Setting] = field(default_factory=list)
-    softdeps: list[SoftDependencies] = field(default_factory=list)
-    weakdeps: list[WeakDependencies] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    def configuration(self, files: Sequence[Path]) -> Configuration:
-        """What has been collected."""
-        collected = {name: tuple(value) for name, value in vars(self).items()}
-        return Configuration(**collected, files=tuple(files))
+    def __init__(self, warnings: list[str]) -> None:
+        self.warnings = warnings
+        self.raw: Raw = {command: [] for command in (*_WITH_REST, b"alias", b"blacklist")}
 
     def add_file(self, path: str, data: bytes) -> None:
         """All lines of a file; a bad line is passed over with a warning."""
-        for number, line in logical_lines(data):
-            if line.startswith(b"#"):
-                continue
-            command, rest = _word(line)
-            if command and not self._add(command, rest):
-                shown = command[:60].decode("utf-8", "backslashreplace")
+        numbers: Sequence[int] = ()
+        if b"\\" in data or b"\0" in data:
+            logical = list(logical_lines(data))
+            numbers = [number for number, _ in logical]
+            data = b"\n".join(line for _, line in logical)
+        good = [self._add(*words) for words in _LINE.findall(data)]
+        if not all(good):
+            self._complain(path, data, numbers, good)
+
+    def _complain(self, path: str, data: bytes, numbers: Sequence[int], good: Sequence[bool]) -> None:
+        for is_good, line in zip(good, _LINE.finditer(data), strict=True):
+            if not is_good:
+                place = data.count(b"\n", 0, line.start())
+                number = numbers[place] if numbers else place + 1
+                shown = line[1][:60].decode("utf-8", "backslashreplace")
                 self.warnings.append(f"{path} line {number}: ignoring bad line starting with {shown!r}")
 
     def add_command_line(self, text: bytes) -> None:
         """The kernel's command line."""
         arguments = parse_command_line(text)
-        self.blacklist.extend(map(to_text, arguments.blacklist))
-        self.options.extend(_options(to_text(name), value) for name, value in arguments.options)
+        self.raw[b"blacklist"].extend((name, b"") for name in arguments.blacklist)
+        self.raw[b"options"].extend((name, value.replace(b"\t", b" ")) for name, value in arguments.options)
 
-    def _add(self, command: bytes, rest: bytes) -> bool:
-        """One line; false where kmod complains about it."""
-        add = self._COMMANDS.get(command)
-        word, rest = _word(rest)
-        name = _name(word)
-        return add is not None and name is not None and add(self, name, rest)
-
-    def _add_alias(self, pattern: str, rest: bytes) -> bool:
-        module = _name(_word(rest)[0])
-        if module is None:
+    def _add(self, command: bytes, name: bytes, rest: bytes) -> bool:
+        """One line; false where kmod complains about it (``kmod_config_parse``)."""
+        lines = self.raw.get(command)
+        normal = normalise_alias(name)
+        if lines is None or not name or normal is None:
             return False
-        self.aliases.append(AliasLine(pattern, module))
-        return True
-
-    def _add_blacklist(self, module: str, _: bytes) -> bool:
-        self.blacklist.append(module)
-        return True
-
-    def _add_options(self, module: str, rest: bytes) -> bool:
-        if rest:
-            self.options.append(_options(module, rest))
-        return bool(rest)
-
-    def _add_install(self, module: str, rest: bytes) -> bool:
-        if rest:
-            self.install.append(Setting(module, to_text(rest)))
-        return bool(rest)
-
-    def _add_remove(self, module: str, rest: bytes) -> bool:
-        if rest:
-            self.remove.append(Setting(module, to_text(rest)))
-        return bool(rest)
-
-    def _add_softdep(self, module: str, rest: bytes) -> bool:
-        if not rest:
+        if command == b"alias":
+            word = _WORD.match(rest)
+            module = normalise_alias(word[1]) if word else None
+            if module is None:
+                return False
+            rest = module
+        elif command == b"options":
+            rest = rest.replace(b"\t", b" ")
+        if not rest and command != b"blacklist":
             return False
-        kinds: dict[str, list[str]] = {"pre:": [], "post:": []}
-        current: list[str] = []  # words before the first pre: or post: go nowhere
-        for word in _dependency_words(rest):
-            if word in kinds:
-                current = kinds[word]
-            else:
-                current.append(word)
-        self.softdeps.append(SoftDependencies(module, tuple(kinds["pre:"]), tuple(kinds["post:"])))
+        lines.append((normal, rest))
         return True
-
-    def _add_weakdep(self, module: str, rest: bytes) -> bool:
-        if rest:
-            self.weakdeps.append(WeakDependencies(module, tuple(_dependency_words(rest))))
-        return bool(rest)
-
-    _COMMANDS: ClassVar[dict[bytes, Callable[[_Lines, str, bytes], bool]]] = {
-        b"alias": _add_alias,
-        b"blacklist": _add_blacklist,
-        b"options": _add_options,
-        b"install": _add_install,
-        b"remove": _add_remove,
-        b"softdep": _add_softdep,
-        b"weakdep": _add_weakdep,
-    }

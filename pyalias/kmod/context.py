@@ -41,8 +41,8 @@ class _Loaded(NamedTuple):
     """All that was read at one time."""
 
     tables: Tables
-    module_stamps: dict[Path, Stamp]
-    configuration_stamps: dict[Path, Stamp]
+    module_stamps: dict[str, Stamp]
+    configuration_stamps: dict[str, Stamp]
 
 
 class Kmod:
@@ -97,9 +97,9 @@ class Kmod:
         if config is None:
             self._config_paths = [_under(root, path) for path in modprobe_d.DEFAULT_DIRECTORIES]
         elif isinstance(config, str | os.PathLike):
-            self._config_paths = [Path(config)]
+            self._config_paths = [os.fspath(config)]
         else:
-            self._config_paths = [Path(path) for path in config]
+            self._config_paths = [os.fspath(path) for path in config]
         self._cmdline = None if cmdline is None else to_bytes(cmdline)
         self._prefer: Prefer = prefer
         self._loaded = self._load()
@@ -128,23 +128,25 @@ class Kmod:
         return Validity.OK
 
     def _load(self) -> _Loaded:
+        directory = os.fspath(self.directory)
         # Stamps first: what changes while it is read shows up as changed afterwards.
-        files_of_modules = [self.directory / name for name in (*BIN_NAMES, *TEXT_NAMES)]
-        module_stamps = _stamps(files_of_modules if self.directory.is_dir() else [self.directory])
-        texts = kernels.undepmodded_texts(self.directory, self._release)
+        files_of_modules = [f"{directory}/{name}" for name in (*BIN_NAMES, *TEXT_NAMES)]
+        module_stamps = _stamps(files_of_modules if os.path.isdir(directory) else [directory])  # noqa: PTH112
+        seen = any(module_stamps.get(f"{directory}/{name}") for name in kernels.DEPMOD_FILES)
+        texts = {} if seen else kernels.undepmodded_texts(self.directory, self._release)
         indexes: Indexes = TextIndexes(texts) if texts else open_indexes(self.directory, self._prefer)
         files, warnings = modprobe_d.find_files(
-            self._config_paths, self.directory, may_be_absent=self._default_config
+            self._config_paths, directory, may_be_absent=self._default_config
         )
         configuration_stamps = _stamps([*self._config_paths, *(file.path for file in files)])
         configuration = modprobe_d.read_configuration(files, self._command_line(), warnings, texts)
-        return _Loaded(Tables(self.directory, configuration, indexes), module_stamps, configuration_stamps)
+        return _Loaded(Tables(directory, configuration, indexes), module_stamps, configuration_stamps)
 
     def _command_line(self) -> bytes:
         if self._cmdline is not None:
             return self._cmdline
         try:
-            with _under(self._root, _COMMAND_LINE).open("rb") as file:
+            with open(_under(self._root, _COMMAND_LINE), "rb", buffering=0) as file:  # noqa: PTH123
                 return file.read(LONGEST)
         except OSError:
             return b""  # kmod goes on without, and so do systems that are no Linux
@@ -216,17 +218,17 @@ class Kmod:
         return f"<Kmod of {self.directory}>"
 
 
-def _under(root: str | os.PathLike[str] | None, path: str) -> Path:
-    return Path(path) if root is None else Path(root) / path.lstrip("/")
+def _under(root: str | os.PathLike[str] | None, path: str) -> str:
+    return path if root is None else f"{os.fspath(root)}/{path.lstrip('/')}"
 
 
-def _stamps(paths: Iterable[Path]) -> dict[Path, Stamp]:
+def _stamps(paths: Iterable[str]) -> dict[str, Stamp]:
     return {path: _stamp(path) for path in paths}
 
 
-def _stamp(path: Path) -> Stamp:
+def _stamp(path: str) -> Stamp:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 a Path costs more than the call
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, get_args
 
 from pyalias import kernels
-from pyalias.errors import ImageError
+from pyalias.errors import FileAccessError, ImageError
 from pyalias.kmod.binindex import BinIndex
 from pyalias.kmod.textindexes import TextIndexes, read_module_texts
 
@@ -56,7 +58,7 @@ class BinIndexes:
     """
 
     def __init__(self, directory: Path) -> None:
-        opened = {name: _open(directory / name) for name in BIN_NAMES}
+        opened = {name: _open(f"{directory}/{name}") for name in BIN_NAMES}
         self._dep = opened["modules.dep.bin"]
         self._symbols = opened["modules.symbols.bin"]
         self._alias = opened["modules.alias.bin"]
@@ -103,7 +105,7 @@ def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
     """
     if prefer not in get_args(Prefer):
         raise ValueError(f'prefer: expected "bin" or "text", found {prefer!r}')
-    has_bin = any((directory / name).exists() for name in BIN_NAMES)
+    has_bin = any(os.path.exists(f"{directory}/{name}") for name in BIN_NAMES)  # noqa: PTH110
     if has_bin and prefer == "bin":
         return BinIndexes(directory)
     texts = read_module_texts(directory)
@@ -116,10 +118,13 @@ def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
     return TextIndexes({})
 
 
-def _open(path: Path) -> BinIndex | None:
-    if not path.exists():
-        return None
-    return _advised(lambda: BinIndex.open(path))
+def _open(path: str) -> BinIndex | None:
+    try:
+        return _advised(lambda: BinIndex.open(path))
+    except FileAccessError as error:
+        if error.errno == errno.ENOENT:
+            return None
+        raise
 
 
 def _search(index: BinIndex | None, key: bytes) -> str | None:

@@ -6,15 +6,14 @@ import errno
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyalias._binding import glob_matches
 from pyalias.errors import InvalidModaliasError
+from pyalias.kmod.patterns import PatternLines, T
 from pyalias.kmod.text import normalised, to_bytes, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
-    from pyalias.kmod.configuration import Configuration, Setting
+    from pyalias.kmod.configuration import Configuration, SoftDependencies, WeakDependencies
     from pyalias.kmod.indexes import Indexes
 
 _PATH_MAX = 4096
@@ -36,13 +35,11 @@ class Found(NamedTuple):
 class Tables:
     """A configuration and indexes, read together and never changed."""
 
-    def __init__(self, directory: Path, configuration: Configuration, indexes: Indexes) -> None:
+    def __init__(self, directory: str, configuration: Configuration, indexes: Indexes) -> None:
         self.directory = directory
         self.configuration = configuration
         self.indexes = indexes
-        self._alias_lines = [
-            (to_bytes(line.pattern), Found(line.module, line.pattern)) for line in configuration.aliases
-        ]
+        self._aliases = PatternLines((line[0], line) for line in configuration.alias_lines())
         self._commands = _command_names(configuration)
 
     def names(self, name: str | bytes) -> tuple[str, ...]:
@@ -56,13 +53,12 @@ class Tables:
             InvalidModaliasError: libkmod's -EINVAL or -ENAMETOOLONG.
         """
         key = normalised(name)
-        found = self._from_configuration(key) or self._from_indexes(key)
+        lines = self._aliases.all(key)
+        found = [Found(to_text(module), to_text(pattern)) for pattern, module in lines]
+        found = found or self._from_indexes(key)
         for entry in found:
             _check_length(entry, name)
         return found
-
-    def _from_configuration(self, key: bytes) -> list[Found]:
-        return [found for pattern, found in self._alias_lines if glob_matches(pattern, key)]
 
     def _from_indexes(self, key: bytes) -> list[Found]:
         indexes = self.indexes
@@ -80,6 +76,31 @@ class Tables:
         return [Found(module, text, builtin=True) for module in indexes.builtin_alias_modules(key)]
 
     @cached_property
+    def install(self) -> PatternLines[str]:
+        """The commands of ``install`` lines."""
+        return _by_module((line.module, line.value) for line in self.configuration.install)
+
+    @cached_property
+    def remove(self) -> PatternLines[str]:
+        """The commands of ``remove`` lines."""
+        return _by_module((line.module, line.value) for line in self.configuration.remove)
+
+    @cached_property
+    def softdeps(self) -> PatternLines[SoftDependencies]:
+        """The ``softdep`` lines."""
+        return _by_module((line.module, line) for line in self.configuration.softdeps)
+
+    @cached_property
+    def weakdeps(self) -> PatternLines[WeakDependencies]:
+        """The ``weakdep`` lines."""
+        return _by_module((line.module, line) for line in self.configuration.weakdeps)
+
+    @cached_property
+    def blacklist(self) -> frozenset[str]:
+        """The names on ``blacklist`` lines."""
+        return frozenset(self.configuration.blacklist)
+
+    @cached_property
     def patterns(self) -> dict[str, list[str]]:
         """The kernel's aliases of each module."""
         return self.indexes.patterns()
@@ -90,10 +111,8 @@ class Tables:
         return " ".join(line.value for line in lines if line.module in (name, alias) and line.value)
 
 
-def first_match(settings: Iterable[Setting], name: str) -> str | None:
-    """The value of the first line whose name matches a module's (``kmod_module_get_install_commands``)."""
-    wanted = to_bytes(name)
-    return next((line.value for line in settings if glob_matches(to_bytes(line.module), wanted)), None)
+def _by_module(lines: Iterable[tuple[str, T]]) -> PatternLines[T]:
+    return PatternLines((to_bytes(module), line) for module, line in lines)
 
 
 def found_together(tables: Tables, names: Sequence[str]) -> Iterator[Found]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pyalias._binding import glob_matches
-from pyalias.errors import InvalidModaliasError
-from pyalias.kmod.lookup import Found, first_match, found_together, module_name_of_key
+from pyalias import kernels
+from pyalias.errors import FileAccessError, InvalidModaliasError
+from pyalias.kmod.lookup import Found, found_together, module_name_of_key
 from pyalias.kmod.text import to_bytes, to_text
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class Module:
         if line is None or ":" not in line:
             return None, ()
         path, _, dependencies = line.partition(":")
-        directory = os.fspath(self._tables.directory)
+        directory = self._tables.directory
         words = dependencies.replace("\t", " ").split(" ")
         # A path that is absolute already stands for itself.
         joined = tuple(os.path.join(directory, word) for word in words if word)  # noqa: PTH118
@@ -106,12 +108,31 @@ class Module:
         """Its patterns in the kernel's index of aliases; the first call reads all of the index."""
         return tuple(self._tables.patterns.get(self.name, ()))
 
+    @property
+    def info(self) -> tuple[tuple[str, str], ...]:
+        """Key and value of what ``modinfo`` shows, in the order of the file; of built-in modules too.
+
+        Raises:
+            FileAccessError: it has no file, or that is missing or cannot be read.
+            PackageError: the file is no module, or a damaged one.
+            MissingLibraryError: the extra ``packages`` is needed and not installed.
+        """
+        from pyalias.kmod.modinfo import builtin_modinfo, read_modinfo  # noqa: PLC0415 few need them
+
+        if self.path is not None:
+            return tuple(read_modinfo(self.path))
+        where = f"{self._tables.directory}/modules.builtin.modinfo"
+        if not self.builtin:
+            raise FileAccessError(errno.ENOENT, f"no module {self.name} stands in modules.dep", where)
+        text = kernels.read_file(Path(where), "expected it beside modules.builtin (kernels from 5.2 on)")
+        return tuple(builtin_modinfo(text, self.name))
+
     # ---- the configuration ----
 
     @property
     def blacklisted(self) -> bool:
         """Whether a ``blacklist`` line or the kernel's command line names it, letter by letter."""
-        return self.name in self._tables.configuration.blacklist
+        return self.name in self._tables.blacklist
 
     @property
     def options(self) -> str:
@@ -122,32 +143,27 @@ class Module:
     def install_command(self) -> str | None:
         """The command of the first ``install`` line that matches its name."""
         own = self._found.install_command
-        return first_match(self._tables.configuration.install, self.name) if own is None else own
+        return self._tables.install.first(to_bytes(self.name)) if own is None else own
 
     @property
     def remove_command(self) -> str | None:
         """The command of the first ``remove`` line that matches its name."""
         own = self._found.remove_command
-        return first_match(self._tables.configuration.remove, self.name) if own is None else own
+        return self._tables.remove.first(to_bytes(self.name)) if own is None else own
 
     @property
     def soft_dependencies(self) -> SoftModules:
         """What the first ``softdep`` line that matches its name stands for, each name looked up."""
-        for line in self._tables.configuration.softdeps:
-            if self._is_meant_by(line.module):
-                return SoftModules(self._together(line.pre), self._together(line.post))
-        return SoftModules((), ())
+        line = self._tables.softdeps.first(to_bytes(self.name))
+        if line is None:
+            return SoftModules((), ())
+        return SoftModules(self._together(line.pre), self._together(line.post))
 
     @property
     def weak_dependencies(self) -> tuple[Module, ...]:
         """What the first ``weakdep`` line that matches its name stands for, each name looked up."""
-        for line in self._tables.configuration.weakdeps:
-            if self._is_meant_by(line.module):
-                return self._together(line.weak)
-        return ()
-
-    def _is_meant_by(self, pattern: str) -> bool:
-        return glob_matches(to_bytes(pattern), to_bytes(self.name))
+        line = self._tables.weakdeps.first(to_bytes(self.name))
+        return () if line is None else self._together(line.weak)
 
     def _together(self, names: tuple[str, ...]) -> tuple[Module, ...]:
         return tuple(Module(self._tables, found) for found in found_together(self._tables, names))

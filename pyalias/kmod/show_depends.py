@@ -23,7 +23,9 @@ class Action(NamedTuple):
         if self.kind == "builtin":
             return f"builtin {self.module}"
         what = self.path if self.kind == "insmod" else self.command
-        return f"{self.kind} {what} {self.options}"
+        # kmod joins what the configuration says and what the caller adds with a blank, also where
+        # the caller adds nothing.
+        return f"{self.kind} {what} {self.options} " if self.options else f"{self.kind} {what} "
 
 
 class _Step(NamedTuple):
@@ -90,8 +92,7 @@ class _Steps:
         without_command = {step.module: step.ignores_command for step in self._steps}
         for module, _ in self._steps:
             command = None if without_command[module] else module.install_command
-            # kmod joins what the configuration says and what the command line adds with a blank.
-            options = module.options + " " if module.options else ""
+            options = module.options
             if command is not None:
                 yield Action("install", module.name, module.path, command, options)
             elif module.path is not None:

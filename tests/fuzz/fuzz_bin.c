@@ -109,7 +109,7 @@ static uint64_t answers, errors;
 
 static void count(int64_t code)
 {
-    if (code < 0 && code != PYA_EIMAGE) {
+    if (code < 0 && code != PYA_EIMAGE && code != PYA_ELIMIT) {
         fprintf(stderr, "unexpected code %" PRId64 "\n", code);
         abort();
     }
