@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench bench-check clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test engines-test bench bench-check clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -60,6 +60,10 @@ kmod-soak: $(VENV)/test.stamp
 # A real Debian kernel package against depmod and modinfo; downloads it once.
 package-check: $(VENV)/test.stamp
 	$(BIN)/python tests/package_check.py
+
+# The engines that are slow to start: Spark in a JVM of its own.
+engines-test: $(VENV)/test.stamp $(VENV)/spark.stamp
+	$(BIN)/python -m pytest -m spark tests/test_engine_spark.py
 
 # pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
 qemu-test: $(VENV)/run.stamp
