@@ -1,4 +1,4 @@
-"""Three-valued answers beside asking for every device: ``make partial-soak``; docs/partial.md says what of."""
+"""Three-valued answers beside asking for every device: ``make partial-soak``."""
 
 from __future__ import annotations
 

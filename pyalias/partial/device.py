@@ -25,8 +25,8 @@ class PartialDevice:
     def pci(cls, **fields: int | None) -> PartialDevice:
         """From numbers: what is left out is unknown.
 
-        They are ``vendor``, ``device``, ``subvendor``, ``subdevice`` and the class. The class is ``class_code`` of 24 bits, or any of its bytes: ``base_class``, ``subclass`` and
-        ``interface``.
+        The fields are ``vendor``, ``device``, ``subvendor``, ``subdevice`` and the class: ``class_code`` of
+        24 bits, or any of its bytes, ``base_class``, ``subclass`` and ``interface``.
 
         Raises:
             ColumnError: a number that is too large, or another field.
