@@ -16,7 +16,7 @@ from pyalias import _binding
 from pyalias.errors import LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pyalias.partial.forms import Form
 
@@ -24,8 +24,9 @@ LANE = 17
 ANY_DIGIT = 0xFFFF
 _CARRY = 1 << 16
 DIGITS = b"0123456789ABCDEF"
-MOST_STEPS_A_PATTERN = 1 << 18
-"""Boxes that are put together for one pattern; one of file2alias takes some tens."""
+MOST_STEPS = 1 << 21
+"""Boxes that may be put together for all patterns of a form: a matter of seconds. A kernel's patterns take
+some ten thousand; a pattern like ``*0*1*0*1*`` could take more than there are devices."""
 
 _WILDCARDS = b"*?["
 _STAR, _ANY, _BRACKET, _ESCAPE = b"*?[\\"
@@ -72,22 +73,34 @@ class PatternBoxes:
         self._form = form
         self._places: list[int] = list(form.template)
         self._known: dict[tuple[int, str], tuple[int, ...]] = {}
+        self._steps = 0
 
     def boxes(self, pattern: bytes) -> tuple[int, ...]:
         """The boxes of a normalised pattern; none where it matches no string of the form.
 
         Raises:
-            LimitError: a pattern with more ways to lie on a device's string than any real one has.
+            LimitError: patterns with more ways to lie on a device's string than real ones have.
         """
         # Separators meet separators and each field its own digits (csrc/bus.h has the proof), so that the
         # fields of such a pattern can be read one by one, each text of a field once.
         found = self._form.field_pattern.fullmatch(pattern)
         if found is None:
-            return tuple(sorted(_Reading(pattern, self._places).boxes()))
+            return tuple(sorted(_Reading(pattern, self._places, self._step).boxes()))
         boxes = [0]
         for number, text in enumerate(found.groups()):
-            boxes = [box | part for part in self._field(number, text.decode()) for box in boxes]
+            parts = self._field(number, text.decode())
+            if len(parts) > 1:
+                self._step(len(parts) * len(boxes), pattern)
+            boxes = [box | part for part in parts for box in boxes]
         return tuple(boxes)
+
+    def _step(self, count: int, pattern: bytes) -> None:
+        self._steps += count
+        if self._steps > MOST_STEPS:
+            raise LimitError(
+                f"the patterns up to {pattern[:80]!r} can lie on a device's string in too many ways "
+                f"(more than {MOST_STEPS:,} steps): leave out such patterns to look up partial devices"
+            )
 
     def _field(self, number: int, text: str) -> tuple[int, ...]:
         known = self._known.get((number, text))
@@ -96,7 +109,7 @@ class PatternBoxes:
             if len(text) == field.digits and text.isalnum():
                 small: Sequence[int] = (number_box(int(text, 16), field.digits),)
             else:
-                small = sorted(_Reading(text.encode(), [0] * field.digits).boxes())
+                small = sorted(_Reading(text.encode(), [0] * field.digits, self._step).boxes())
             shift = LANE * self._form.first_lane[number]
             known = self._known[number, text] = tuple(box << shift for box in small)
         return known
@@ -108,13 +121,13 @@ class _Reading:
     As deep as there are places: all but a star take one, and stars in a row are one.
     """
 
-    def __init__(self, pattern: bytes, places: list[int]) -> None:
+    def __init__(self, pattern: bytes, places: list[int], step: Callable[[int, bytes], None]) -> None:
+        self._step = step
         self._pattern = pattern
         self._places = places
         wildcards = (at for at, byte in enumerate(pattern) if byte in _WILDCARDS)
         self._first_wildcard = next(wildcards, len(pattern))
         self._found: dict[tuple[int, int], set[int]] = {}
-        self._steps = 0
         self._lanes = [0] * (len(places) + 1)
         for place, byte in enumerate(places):
             self._lanes[place + 1] = self._lanes[place] + (not byte)
@@ -132,12 +145,7 @@ class _Reading:
             for box, after, next_place in self._ways(at, place):
                 rest = self._from(after, next_place)
                 found.update(box | other for other in rest)
-                self._steps += len(rest) + 1
-                if self._steps > MOST_STEPS_A_PATTERN:
-                    raise LimitError(
-                        f"the pattern {self._pattern[:80]!r} can lie on a device's string in too many ways "
-                        f"(more than {MOST_STEPS_A_PATTERN:,} steps): leave it out to look up partial devices"
-                    )
+                self._step(len(rest) + 1, self._pattern)
             self._found[at, place] = found
         return self._found[at, place]
 

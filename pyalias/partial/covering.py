@@ -11,9 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_STEPS = 1 << 21
-"""What may be done for one device: a step for each box that is compared, and ``SPLIT_STEPS`` for each that is
-measured. A device of known vendor and device takes some hundred of them, one of which nothing is known
-two hundred thousand; patterns made for it could take more than there are devices. It is a matter of seconds."""
+"""What may be done for one device: a step for each box that is compared, ``SPLIT_STEPS`` for each measured.
+
+A device of known vendor and device takes some hundred of them, one of which nothing is known two hundred
+thousand; patterns made for it could take more than there are devices. It is a matter of seconds.
+"""
 SPLIT_STEPS = 8
 
 
