@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -157,11 +158,11 @@ class PartialLookup:
         return PartialAnswers(numbers, tuple(table), settled.invalid, settled.validity, settled.nulls)
 
     def _solve(self, text: str) -> PartialAnswer:
-        form = FORMS.get(text.partition(":")[0])
-        space = form.text_box(text) if form else None
-        if form is None or space is None:
+        form = FORMS[text.partition(":")[0]]
+        space = form.text_box(text)
+        if space is None:
             raise InvalidModaliasError(
-                f"{text[:80]!r}: expected a device of {', '.join(FORMS)} as the kernel prints it, "
+                f"{text[:80]!r}: expected a device as the kernel prints it, such as {form.text(_nothing(form))}, "
                 "with * for an unknown field or ? for an unknown digit",
                 text,
             )
@@ -175,7 +176,12 @@ class PartialLookup:
 
 
 def _is_partial(text: str) -> bool:
-    return "*" in text or "?" in text
+    """On other buses a device's own text may hold such bytes: dmi has the names that vendors chose."""
+    return ("*" in text or "?" in text) and text.partition(":")[0] in FORMS
+
+
+def _nothing(form: Form) -> tuple[None, ...]:
+    return (None,) * len(form.fields)
 
 
 def _decoded(text: str | bytes) -> str:
@@ -187,7 +193,7 @@ def _lines(column: Any) -> Iterable[Any]:
     if isinstance(column, str):
         raise ColumnError("expected many device strings, found one str: use lookup_partial() for it")
     try:
-        if isinstance(column, bytes | bytearray | memoryview):
+        if isinstance(column, bytes | bytearray | memoryview | mmap.mmap):
             rows = bytes(column).split(b"\n")
             return rows if rows[-1] else rows[:-1]
         return list(column)
