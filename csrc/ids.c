@@ -50,9 +50,3 @@ void pya_ids_renumber(uint32_t *ids, uint64_t rows, const uint32_t *map)
         if (ids[i] != PYA_ID_NULL)
             ids[i] = map[ids[i]];
 }
-
-void pya_ids_count(const uint32_t *ids, uint64_t rows, uint64_t *counts)
-{
-    for (uint64_t i = 0; i < rows; i++)
-        counts[ids[i]]++;
-}

@@ -8,6 +8,7 @@ from pyalias.answers import Answers
 from pyalias.errors import (
     AliasFileError,
     ColumnError,
+    EngineError,
     FileAccessError,
     ImageError,
     InvalidModaliasError,
@@ -33,6 +34,7 @@ __all__ = [
     "AliasIndex",
     "Answers",
     "ColumnError",
+    "EngineError",
     "FileAccessError",
     "ImageError",
     "InvalidModaliasError",
@@ -59,6 +61,6 @@ def __getattr__(name: str) -> Any:
         return Kmod
     if name in {"PartialAnswer", "PartialAnswers", "PartialCounts", "PartialDevice"}:
         return getattr(import_module("pyalias.partial"), name)
-    if name in {"pci", "vfio"}:
+    if name in {"engines", "pci", "vfio"}:
         return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -83,7 +83,9 @@ class PartialAnswers(Sequence["PartialAnswer | None"]):
 
     def counts(self) -> PartialCounts:
         """How many rows there are of each state. Linear in the rows, at the speed of memory."""
-        rows = list(_binding.count_ids(self._buffer, len(self.table)))
+        counts = _binding.SharedBuffer(8 * len(self.table))
+        _binding.count_ids(self._buffer, counts)
+        rows = counts.view().cast("Q").tolist()
         rows[0] -= self.null_count + len(self.invalid)
         sums = {(state, partial): 0 for state in ("certain", "possible", "none") for partial in (True, False)}
         for answer, count in zip(self.table, rows, strict=True):

@@ -161,9 +161,10 @@ class PartialLookup:
         form = FORMS[text.partition(":")[0]]
         space = form.text_box(text)
         if space is None:
+            blank = form.text((None,) * len(form.fields))
             raise InvalidModaliasError(
-                f"{text[:80]!r}: expected a device as the kernel prints it, such as {form.text(_nothing(form))}, "
-                "with * for an unknown field or ? for an unknown digit",
+                f"{text[:80]!r}: expected {blank}, with digits as the kernel prints them in place of each * "
+                "that is known, and ? for an unknown digit",
                 text,
             )
         return self._solvers.answer(form, space)
@@ -178,10 +179,6 @@ class PartialLookup:
 def _is_partial(text: str) -> bool:
     """On other buses a device's own text may hold such bytes: dmi has the names that vendors chose."""
     return ("*" in text or "?" in text) and text.partition(":")[0] in FORMS
-
-
-def _nothing(form: Form) -> tuple[None, ...]:
-    return (None,) * len(form.fields)
 
 
 def _decoded(text: str | bytes) -> str:
