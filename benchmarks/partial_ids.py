@@ -4,10 +4,10 @@
     python benchmarks/partial_ids.py --rows 1000000 --rounds 3
 
 Real PCI devices, drawn as a fleet repeats them. Of each distinct one some ids are left out, as inventories
-do: a sixth has no subsystem and no interface, a sixth no subsystem, a third no class, a sixth no interface, and a
-sixth is known as a whole. Million rows a second of CPU time: the first column that a new index is asked for,
-with all that is answered once, then median (minimum to maximum) of the rounds. Before any clock starts the
-ways of asking must agree, and known devices must have their plain lookup's answer.
+do: a sixth has no subsystem and no interface, a sixth no subsystem, a third no class, a sixth no interface,
+and a sixth is known as a whole. Million rows a second of CPU time: the first column that a new index is
+asked for, with all that is answered once, then median (minimum to maximum) of the rounds. Before any clock
+starts the ways of asking must agree, and known devices must have their plain lookup's answer.
 """
 
 from __future__ import annotations
