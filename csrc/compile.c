@@ -35,6 +35,7 @@ struct compilation {
     uint32_t *tokens;                 /* of all lines of a source */
     struct token_string *strings;     /* distinct ones of a source */
     uint32_t value_count;
+    struct bytes_vector value_ends, value_lines; /* u32: where the lines of a value end; lines */
     struct trie trie;
     struct interner classes, answers;
     struct field_table *pci_tables[PCI_BUSES]; /* one a source, kept until all sources are known */
@@ -205,7 +206,7 @@ static bool add_value(struct compilation *c, const struct sort_item *items, uint
     uint32_t answer = INTERN_FAILED;
 
     for (uint32_t i = 0; i < count; i++) {
-        bytes_push_u32(&c->sections[SECTION_VALUE_LINES], items[i].line_id);
+        bytes_push_u32(&c->value_lines, items[i].line_id);
         bytes_push_u32(&modules, items[i].line->module);
     }
     if (!modules.failed)
@@ -214,10 +215,9 @@ static bool add_value(struct compilation *c, const struct sort_item *items, uint
     if (answer == INTERN_FAILED)
         return false;
     bytes_push_u32(&c->sections[SECTION_VALUE_ANSWERS], answer);
-    bytes_push_u32(&c->sections[SECTION_VALUES], (uint32_t)(c->sections[SECTION_VALUE_LINES].size / 4));
-    bytes_push_u32(&c->sections[SECTION_VALUES], NEVER);
+    bytes_push_u32(&c->value_ends, (uint32_t)(c->value_lines.size / 4));
     c->value_count++;
-    return true;
+    return !c->value_ends.failed && !c->value_lines.failed;
 }
 
 /* Takes one line's tokens: to *kept, the end of a list of items, those that the trie will hold; an
@@ -304,8 +304,8 @@ static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t 
             field_table_add(&table, &c->strings[i]);
         for (size_t at = irregular; at < all->size && !all->failed; at += 4) {
             uint32_t value = load_u32(all->data + at);
-            const uint8_t *last_line = c->sections[SECTION_VALUES].data + (size_t)value * VALUE_ENTRY;
-            uint32_t line = load_u32(c->sections[SECTION_VALUE_LINES].data + (load_u32(last_line) - 1) * 4);
+            uint32_t end = load_u32(c->value_ends.data + (size_t)value * 4);
+            uint32_t line = load_u32(c->value_lines.data + ((size_t)end - 1) * 4);
             field_table_add_text(&table, c->lines[line]->normal, c->lines[line]->normal_length, value);
         }
         if (b < PCI_BUSES)
@@ -321,9 +321,8 @@ static bool build_pci_tables(struct compilation *c)
 {
     bytes_extend(&c->sections[SECTION_PCI], (size_t)PCI_BUSES * PCI_TABLE_WORDS * 4);
     for (uint32_t b = 0; b < PCI_BUSES; b++) {
-        struct pci_input input = {
-            c->pci_tables[b], c->builder->source_count,     c->builder->line_count,
-            c->lines,         &c->sections[SECTION_VALUES], &c->sections[SECTION_VALUE_LINES]};
+        struct pci_input input = {c->pci_tables[b], c->builder->source_count, c->builder->line_count,
+                                  c->lines,         &c->value_ends,           &c->value_lines};
         enum pci_result result =
             pci_table_write(&input, &c->answers, &c->sections[SECTION_PCI], (size_t)b * PCI_TABLE_WORDS * 4);
         if (result == PCI_NO_MEMORY)
@@ -375,16 +374,20 @@ static uint32_t put_string(struct compilation *c, const uint8_t *text, size_t le
 
 static void put_lines(struct compilation *c)
 {
-    struct bytes_vector *out = &c->sections[SECTION_LINES], *patterns = &c->sections[SECTION_PATTERNS];
+    struct bytes_vector *places = &c->sections[SECTION_LINE_PLACES],
+                        *patterns = &c->sections[SECTION_PATTERNS];
 
     for (uint32_t i = 0; i < c->builder->line_count; i++) {
         const struct alias_line *line = c->lines[i];
+        uint8_t shares[SHARES_ENTRY];
         uint32_t flags;
-        bytes_push_u32(out, (uint32_t)patterns->size);
-        flags = pattern_write(patterns, line, c->lines[i - i % LINES_A_HEAD]);
-        bytes_push_u32(out, flags | line->module);
-        bytes_push_u32(out, line->number);
+        bytes_push_u32(places, (uint32_t)patterns->size);
+        flags = pattern_write(patterns, line, c->lines[i - i % LINES_A_HEAD], shares);
+        bytes_push(&c->sections[SECTION_LINE_SHARES], shares, SHARES_ENTRY);
+        bytes_push_u32(&c->sections[SECTION_LINES], flags | line->module);
+        bytes_push_u32(&c->sections[SECTION_LINE_NUMBERS], line->number);
     }
+    bytes_push_u32(places, (uint32_t)patterns->size);
 }
 
 static void put_interned(struct compilation *c, const struct interner *names, enum section section)
@@ -479,7 +482,7 @@ static int write_image(const struct compilation *c, uint8_t **image, size_t *siz
         total += rounded(c->sections[s].size, 8);
     }
     total = rounded(total, CHECKSUM_STRIPE);
-    if (total > UINT32_MAX)
+    if (total > INT32_MAX)
         return PYA_ELIMIT;
     *image = calloc(1, total);
     if (*image == NULL)
@@ -497,12 +500,21 @@ static int write_image(const struct compilation *c, uint8_t **image, size_t *siz
     return PYA_OK;
 }
 
-static void finish_values(struct compilation *c)
+/* Nearly all values are one line, and name it themselves. */
+static void put_values(struct compilation *c)
 {
-    struct bytes_vector *values = &c->sections[SECTION_VALUES];
+    struct bytes_vector *lists = &c->sections[SECTION_VALUE_LINES];
+    uint32_t start = 0, end;
 
-    for (uint32_t value = 0; value < c->value_count && !values->failed; value++)
-        store_u32(values->data + (size_t)value * VALUE_ENTRY + 4, c->trie.tail_of_value[value]);
+    for (uint32_t value = 0; value < c->value_count; value++, start = end) {
+        const uint8_t *lines = c->value_lines.data + (size_t)start * 4;
+        end = load_u32(c->value_ends.data + (size_t)value * 4);
+        bytes_push_u32(&c->sections[SECTION_VALUES],
+                       end - start == 1 ? load_u32(lines) | LAST_LINE : (uint32_t)(lists->size / 4));
+        for (uint32_t i = start; i < end && end - start > 1; i++, lines += 4)
+            bytes_push_u32(lists, load_u32(lines) | (i + 1 == end ? LAST_LINE : 0));
+        bytes_push_u32(&c->sections[SECTION_VALUE_TAILS], c->trie.tail_of_value[value]);
+    }
 }
 
 static void free_compilation(struct compilation *c)
@@ -518,6 +530,8 @@ static void free_compilation(struct compilation *c)
             field_table_free(&c->pci_tables[b][s]);
         free(c->pci_tables[b]);
     }
+    bytes_free(&c->value_ends);
+    bytes_free(&c->value_lines);
     trie_free(&c->trie);
     intern_free(&c->classes);
     intern_free(&c->answers);
@@ -538,15 +552,13 @@ static bool make_room(struct compilation *c)
     c->lines = malloc(lines * sizeof *c->lines);
     c->strings = malloc(lines * sizeof *c->strings);
     c->tokens = malloc(tokens * sizeof *c->tokens);
-    c->trie.tail_of_value = malloc(lines * sizeof *c->trie.tail_of_value);
+    c->trie.tail_of_value = calloc(lines, sizeof *c->trie.tail_of_value);
     c->trie.classes = &c->classes;
     for (unsigned b = 0; b < PCI_BUSES; b++) {
         c->pci_tables[b] = calloc((size_t)builder->source_count + 1, sizeof *c->pci_tables[b]);
         if (c->pci_tables[b] == NULL)
             return false;
     }
-    if (c->trie.tail_of_value != NULL)
-        memset(c->trie.tail_of_value, 0xFF, lines * sizeof *c->trie.tail_of_value);
     /* Answer 0 is the empty one. */
     return c->texts && c->items && c->second && c->lines && c->strings && c->tokens &&
            c->trie.tail_of_value && intern(&c->answers, "", 0) == 0;
@@ -561,9 +573,10 @@ int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya
         put_lines(&c);
         put_interned(&c, &builder->modules, SECTION_MODULES);
         put_answers(&c);
-        finish_values(&c);
+        put_values(&c);
         bytes_push(&c.sections[SECTION_CLASSES], c.classes.text.data, c.classes.text.size);
         bytes_push(&c.sections[SECTION_TAILS], c.trie.tails.text.data, c.trie.tails.text.size);
+        bytes_extend(&c.sections[SECTION_TAILS], TAILS_PADDING);
         bytes_push(&c.sections[SECTION_NODES], c.trie.nodes.data, c.trie.nodes.size);
         code = write_image(&c, image, size);
     }
@@ -571,7 +584,7 @@ int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya
     if (code == PYA_ENOMEM)
         return fail(error, code, 0, "out of memory while compiling %u aliases", builder->line_count);
     if (code == PYA_ELIMIT)
-        return fail(error, code, 0, "%u aliases make an image of more than 4 GiB", builder->line_count);
+        return fail(error, code, 0, "%u aliases make an image of more than 2 GiB", builder->line_count);
     return code;
 }
 
