@@ -73,13 +73,16 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
                     pya_error *error)
 {
     uint64_t place = line.number ? line.number : builder->line_count + 1u;
+    bool same_module;
 
     if (module_length == 0 || module_length > NAME_MAX_LENGTH)
         return fail(error, PYA_ETEXT, place, "a module name has 1 to %d bytes, this one %zu", NAME_MAX_LENGTH,
                     module_length);
     if (memchr(line.text, 0, line.length))
         return fail(error, PYA_ETEXT, place, "a pattern holds a NUL byte, which no device name can have");
-    for (size_t i = 0; i < module_length; i++)
+    same_module = module_length == builder->last_module_length &&
+                  memcmp(module, builder->last_module, module_length) == 0;
+    for (size_t i = 0; i < module_length && !same_module; i++)
         if (module[i] < ' ')
             return fail(error, PYA_ETEXT, place,
                         "byte 0x%02x in a module name; was the file cut or converted?", module[i]);
@@ -91,7 +94,10 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
         builder->lines = lines;
         builder->line_room = room;
     }
-    line.module = intern_module(builder, module, module_length);
+    line.module = same_module ? builder->lines[builder->line_count - 1].module
+                              : intern_module(builder, module, module_length);
+    builder->last_module = module;
+    builder->last_module_length = module_length;
     line.source = builder->source_count - 1;
     line.sequence = builder->line_count;
     if (line.module == INTERN_FAILED || !normalise_line(&line))
@@ -105,6 +111,7 @@ int pya_builder_aliases(pya_builder *builder, const uint8_t *bytes, size_t size,
 {
     size_t at = 0;
 
+    builder->last_module_length = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t length = lengths[2 * i], module_length = lengths[2 * i + 1];
         struct alias_line line = {.text = bytes + at, .length = length, .number = numbers ? numbers[i] : 0};
@@ -147,6 +154,7 @@ int pya_builder_text(pya_builder *builder, const uint8_t *text, size_t size, pya
 {
     uint32_t number = 0;
 
+    builder->last_module_length = 0;
     if (size > UINT32_MAX)
         return fail(error, PYA_ELIMIT, 0, "alias text of %zu bytes: the limit is 4 GiB", size);
     for (size_t at = 0; at < size; at++) {

@@ -193,6 +193,9 @@ static int by_tokens(const void *a, const void *b)
     uint32_t at = 0;
     int order;
 
+    while (at + 2 <= x->token_count && at + 2 <= y->token_count &&
+           memcmp(x->tokens + at, y->tokens + at, 2 * sizeof *x->tokens) == 0)
+        at += 2;
     while (at < x->token_count && at < y->token_count && x->tokens[at] == y->tokens[at])
         at++;
     order = compare_numbers(token_rank(x, at), token_rank(y, at));

@@ -1,9 +1,18 @@
 #include "compile_patterns.h"
 
+#include <stddef.h>
+
+#include "bytes.h"
+
 static uint32_t common_start(const uint8_t *a, const uint8_t *b, uint32_t most)
 {
     uint32_t length = 0;
 
+    for (; length + 8 <= most; length += 8) {
+        uint64_t different = load_u64(a + length) ^ load_u64(b + length);
+        if (different != 0)
+            return length + (uint32_t)__builtin_ctzll(different) / 8;
+    }
     while (length < most && a[length] == b[length])
         length++;
     return length;
@@ -14,7 +23,12 @@ static uint32_t common_end(const uint8_t *a, const uint8_t *b, uint32_t most)
 {
     uint32_t length = 0;
 
-    while (length < most && *--a == *--b)
+    for (; length + 8 <= most; length += 8) {
+        uint64_t different = load_u64(a - length - 8) ^ load_u64(b - length - 8);
+        if (different != 0)
+            return length + (uint32_t)__builtin_clzll(different) / 8;
+    }
+    while (length < most && a[-1 - (ptrdiff_t)length] == b[-1 - (ptrdiff_t)length])
         length++;
     return length;
 }

@@ -17,6 +17,7 @@ uint32_t slot_bits_for(uint32_t keys)
 /* The keys bucket by bucket, and the buckets from the fullest to the emptiest. */
 struct work {
     uint32_t *start, *keys, *order;
+    uint64_t *taken; /* bits: slots */
 };
 
 static bool sort_keys(struct work *work, const uint32_t *hashes, uint32_t count, uint32_t buckets)
@@ -59,28 +60,42 @@ static bool place_bucket(struct displaced *out, const uint32_t *hashes, const ui
     return true;
 }
 
+/* The first slot from one on that is not taken, or a number that is none. */
+static uint32_t next_free(const uint64_t *taken, uint32_t slot, uint32_t slots)
+{
+    while (slot < slots) {
+        uint64_t free_bits = ~taken[slot / 64] >> slot % 64;
+        if (free_bits != 0)
+            return slot + (uint32_t)__builtin_ctzll(free_bits);
+        slot = (slot / 64 + 1) * 64;
+    }
+    return slots;
+}
+
 /* The first key goes to each free slot in turn: for buckets of one, the first is good. */
 static bool place_all(const struct work *work, struct displaced *out, const uint32_t *hashes)
 {
-    uint32_t slots = 1u << out->slot_bits, first_free = 0;
+    uint32_t slots = 1u << out->slot_bits, shift = 32 - out->slot_bits, first_free = 0;
 
     for (uint32_t i = 0; i < 1u << out->bucket_bits; i++) {
-        uint32_t bucket = work->order[i], slot;
+        uint32_t bucket = work->order[i], slot, displacement;
         const uint32_t *keys = work->keys + work->start[bucket];
         uint32_t count = work->start[bucket + 1] - work->start[bucket];
         if (count == 0)
             break;
-        while (first_free < slots && out->key_of_slot[first_free] != 0)
-            first_free++;
-        for (slot = first_free; slot < slots; slot++) {
-            uint32_t displacement = hashes[keys[0]] >> (32 - out->slot_bits) ^ slot;
-            if (out->key_of_slot[slot] == 0 && place_bucket(out, hashes, keys, count, displacement)) {
-                out->displacements[bucket] = (uint16_t)displacement;
+        slot = first_free = next_free(work->taken, first_free, slots);
+        for (;; slot = next_free(work->taken, slot + 1, slots)) {
+            if (slot >= slots)
+                return false;
+            displacement = hashes[keys[0]] >> shift ^ slot;
+            if (place_bucket(out, hashes, keys, count, displacement))
                 break;
-            }
         }
-        if (slot == slots)
-            return false;
+        out->displacements[bucket] = (uint16_t)displacement;
+        for (uint32_t k = 0; k < count; k++) {
+            slot = hashes[keys[k]] >> shift ^ displacement;
+            work->taken[slot / 64] |= (uint64_t)1 << slot % 64;
+        }
     }
     return true;
 }
@@ -90,18 +105,20 @@ enum displace_result displace(const uint32_t *hashes, uint32_t count, uint32_t s
 {
     uint32_t buckets = 1u << (slot_bits - 1);
     struct work work = {calloc((size_t)buckets + 2, sizeof(uint32_t)),
-                        malloc(((size_t)count + 1) * sizeof(uint32_t)), malloc(buckets * sizeof(uint32_t))};
+                        malloc(((size_t)count + 1) * sizeof(uint32_t)), malloc(buckets * sizeof(uint32_t)),
+                        calloc(((size_t)1 << slot_bits) / 64 + 1, sizeof(uint64_t))};
     enum displace_result result = DISPLACE_NO_MEMORY;
 
     *displaced = (struct displaced){slot_bits, slot_bits - 1, calloc(buckets, sizeof(uint16_t)),
                                     calloc((size_t)1 << slot_bits, sizeof(uint32_t))};
-    if (work.start && work.keys && work.order && displaced->displacements && displaced->key_of_slot)
+    if (work.start && work.keys && work.order && work.taken && displaced->displacements && displaced->key_of_slot)
         result = sort_keys(&work, hashes, count, buckets) && place_all(&work, displaced, hashes)
                      ? DISPLACED
                      : DISPLACE_COLLISION;
     free(work.start);
     free(work.keys);
     free(work.order);
+    free(work.taken);
     if (result != DISPLACED)
         displace_free(displaced);
     return result;
