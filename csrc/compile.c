@@ -304,7 +304,9 @@ static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t 
     for (uint32_t b = 0; b < BUS_COUNT; b++) {
         struct field_table table = {.bus = &buses[b], .classes = &c->classes};
         for (uint32_t i = 0; i < distinct; i++)
-            field_table_add(&table, &c->strings[i]);
+            if (c->strings[i].count > 0 && (c->strings[i].tokens[0] == (uint8_t)buses[b].prefix[0] ||
+                                            c->strings[i].tokens[0] >= TOKEN_ANY))
+                field_table_add(&table, &c->strings[i]);
         for (size_t at = irregular; at < all->size && !all->failed; at += 4) {
             uint32_t value = load_u32(all->data + at);
             uint32_t end = load_u32(c->value_ends.data + (size_t)value * 4);

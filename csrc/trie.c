@@ -111,15 +111,22 @@ static uint8_t *put_tail(const struct trie *trie, uint8_t *out, const uint32_t *
 /* The REF of a leaf whose rest starts at a depth; 0 when out of memory. */
 static uint32_t leaf(struct trie *trie, const struct token_string *string, uint32_t depth)
 {
+    const uint32_t *tokens = string->tokens + depth;
     size_t count = string->count - depth;
-    uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
-    uint32_t id = INTERN_FAILED;
 
-    if (tail != NULL)
-        id = intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, string->tokens + depth, count) - tail));
-    if (id == INTERN_FAILED)
-        return 0;
-    trie->tail_of_value[string->value] = trie->tails.strings[id].offset;
+    if (trie->last_tokens == NULL || count != trie->last_count ||
+        memcmp(tokens, trie->last_tokens, count * sizeof *tokens) != 0) {
+        uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
+        uint32_t id = tail == NULL ? INTERN_FAILED
+                                   : intern(&trie->tails, tail,
+                                            (size_t)(put_tail(trie, tail, tokens, count) - tail));
+        if (id == INTERN_FAILED)
+            return 0;
+        trie->last_tokens = tokens;
+        trie->last_count = count;
+        trie->last_tail = trie->tails.strings[id].offset;
+    }
+    trie->tail_of_value[string->value] = trie->last_tail;
     return LEAF_BIT | string->value;
 }
 
@@ -279,6 +286,7 @@ int trie_add(struct trie *trie, const struct token_string *strings, uint32_t cou
     int code = PYA_ENOMEM;
 
     *root = 0;
+    trie->last_tokens = NULL;
     if (count == 0)
         return PYA_OK;
     if (trie->nodes.size == 0)
