@@ -131,6 +131,14 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t';
 }
 
+/* Whether a line ends with the module of the line before. */
+static bool ends_as_before(const pya_builder *builder, const uint8_t *text, size_t length)
+{
+    return builder->last_module_length > 0 && builder->last_module_length < length &&
+           memcmp(text + length - builder->last_module_length, builder->last_module,
+                  builder->last_module_length) == 0;
+}
+
 /* "alias PATTERN MODULE" without its newline; what is no alias line is passed over. */
 static int add_text_line(pya_builder *builder, const uint8_t *text, size_t length, uint32_t number,
                          pya_error *error)
@@ -140,8 +148,9 @@ static int add_text_line(pya_builder *builder, const uint8_t *text, size_t lengt
 
     if (length < start || memcmp(text, command, start - 1) != 0 || !is_blank(text[start - 1]))
         return PYA_OK;
-    for (blank = length; blank > start && !is_blank(text[blank - 1]); blank--)
-        ;
+    blank = ends_as_before(builder, text, length) ? length - builder->last_module_length : length;
+    while (blank > start && !is_blank(text[blank - 1]))
+        blank--;
     if (blank <= start + 1)
         return fail(error, PYA_ETEXT, number, "expected \"alias PATTERN MODULE\", found no module");
     return add_line(

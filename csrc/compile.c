@@ -36,6 +36,7 @@ struct compilation {
     struct token_string *strings;     /* distinct ones of a source */
     uint32_t value_count;
     struct bytes_vector value_ends, value_lines; /* u32: where the lines of a value end; lines */
+    uint32_t *answer_of_module;                  /* the answer of this module alone, or NEVER */
     struct trie trie;
     struct interner classes, answers;
     struct field_table *pci_tables[PCI_BUSES]; /* one a source, kept until all sources are known */
@@ -202,21 +203,32 @@ static int by_tokens(const void *a, const void *b)
     return order ? order : compare_numbers(x->line_id, y->line_id);
 }
 
+/* The answer of some items' modules. Most have one, and one module has many values. */
+static uint32_t answer_of(struct compilation *c, const struct sort_item *items, uint32_t count)
+{
+    struct bytes_vector modules = {0};
+    uint32_t *known = count == 1 ? &c->answer_of_module[items->line->module] : NULL, answer;
+
+    if (known != NULL && *known != NEVER)
+        return *known;
+    for (uint32_t i = 0; i < count; i++)
+        bytes_push_u32(&modules, items[i].line->module);
+    answer = modules.failed ? INTERN_FAILED : intern(&c->answers, modules.data, modules.size);
+    bytes_free(&modules);
+    if (known != NULL)
+        *known = answer;
+    return answer;
+}
+
 /* A new value of the lines of some items, which are in line order. */
 static bool add_value(struct compilation *c, const struct sort_item *items, uint32_t count)
 {
-    struct bytes_vector modules = {0};
-    uint32_t answer = INTERN_FAILED;
+    uint32_t answer = answer_of(c, items, count);
 
-    for (uint32_t i = 0; i < count; i++) {
-        bytes_push_u32(&c->value_lines, items[i].line_id);
-        bytes_push_u32(&modules, items[i].line->module);
-    }
-    if (!modules.failed)
-        answer = intern(&c->answers, modules.data, modules.size);
-    bytes_free(&modules);
     if (answer == INTERN_FAILED)
         return false;
+    for (uint32_t i = 0; i < count; i++)
+        bytes_push_u32(&c->value_lines, items[i].line_id);
     bytes_push_u32(&c->sections[SECTION_VALUE_ANSWERS], answer);
     bytes_push_u32(&c->value_ends, (uint32_t)(c->value_lines.size / 4));
     c->value_count++;
@@ -530,6 +542,7 @@ static void free_compilation(struct compilation *c)
     free(c->lines);
     free(c->tokens);
     free(c->strings);
+    free(c->answer_of_module);
     for (unsigned b = 0; b < PCI_BUSES; b++) {
         for (uint32_t s = 0; c->pci_tables[b] != NULL && s < c->builder->source_count; s++)
             field_table_free(&c->pci_tables[b][s]);
@@ -557,6 +570,10 @@ static bool make_room(struct compilation *c)
     c->lines = malloc(lines * sizeof *c->lines);
     c->strings = malloc(lines * sizeof *c->strings);
     c->tokens = malloc(tokens * sizeof *c->tokens);
+    c->answer_of_module = malloc((size_t)(builder->modules.count + 1) * sizeof *c->answer_of_module);
+    if (c->answer_of_module == NULL)
+        return false;
+    memset(c->answer_of_module, 0xFF, builder->modules.count * sizeof *c->answer_of_module);
     c->trie.tail_of_value = calloc(lines, sizeof *c->trie.tail_of_value);
     c->trie.classes = &c->classes;
     for (unsigned b = 0; b < PCI_BUSES; b++) {

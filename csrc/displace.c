@@ -122,7 +122,8 @@ enum displace_result displace(const uint32_t *hashes, uint32_t count, uint32_t s
 
     *displaced = (struct displaced){slot_bits, slot_bits - 1, calloc(buckets, sizeof(uint16_t)),
                                     calloc((size_t)1 << slot_bits, sizeof(uint32_t))};
-    if (work.start && work.keys && work.order && work.taken && displaced->displacements && displaced->key_of_slot)
+    if (work.start && work.keys && work.order && work.taken && displaced->displacements &&
+        displaced->key_of_slot)
         result = sort_keys(&work, hashes, count, buckets) && place_all(&work, displaced, hashes)
                      ? DISPLACED
                      : DISPLACE_COLLISION;

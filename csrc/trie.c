@@ -117,9 +117,9 @@ static uint32_t leaf(struct trie *trie, const struct token_string *string, uint3
     if (trie->last_tokens == NULL || count != trie->last_count ||
         memcmp(tokens, trie->last_tokens, count * sizeof *tokens) != 0) {
         uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
-        uint32_t id = tail == NULL ? INTERN_FAILED
-                                   : intern(&trie->tails, tail,
-                                            (size_t)(put_tail(trie, tail, tokens, count) - tail));
+        uint32_t id = tail == NULL
+                          ? INTERN_FAILED
+                          : intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, tokens, count) - tail));
         if (id == INTERN_FAILED)
             return 0;
         trie->last_tokens = tokens;
