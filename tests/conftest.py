@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from support.module_tree import read_aliases, read_builtin_aliases
 from support.oracle import Oracle
 from support.other_sources import OtherSources
 from support.random_trees import RandomTree, write_random_trees
+from support.simulated_kernel import SHARED_EDU, SimulatedKernel, SimulatedOperations, directory, unpack
 from support.tables import DATA, RELEASES
 
 import pyalias
@@ -27,6 +29,15 @@ settings.register_profile(
     "ci", max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick loop skips what takes long, and says so; with PYALIAS_ALL_TESTS=1, as in CI, nothing."""
+    if os.environ.get("PYALIAS_ALL_TESTS") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="takes long: run with PYALIAS_ALL_TESTS=1, as CI does"))
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +112,21 @@ def libkmod() -> Iterator[Libkmod]:
 def random_trees(tmp_path_factory: pytest.TempPathFactory) -> list[RandomTree]:
     """Random pattern sets on disk, each with keys and the oracle's answers."""
     return write_random_trees(tmp_path_factory.mktemp("random"))
+
+
+@pytest.fixture(scope="session")
+def captured_machine() -> Iterator[Path]:
+    """A captured PCI root, for copies of which a kernel is simulated."""
+    with directory() as place:
+        root = unpack("6.12-final", place)
+        SimulatedKernel(root).unbind(SHARED_EDU)  # its capture is of a moment with vfio-pci
+        yield root
+
+
+@pytest.fixture
+def system(captured_machine: Path) -> Iterator[SimulatedOperations]:
+    """A machine of the test's own, whose devices can be switched."""
+    root = captured_machine.with_name("root")
+    shutil.copytree(captured_machine, root, symlinks=True)
+    yield SimulatedOperations(SimulatedKernel(root))
+    shutil.rmtree(root)
