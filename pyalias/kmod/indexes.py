@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, get_args
+from _thread import allocate_lock
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from pyalias import kernels
 from pyalias.errors import FileAccessError, ImageError
-from pyalias.kmod.binindex import BinIndex
+from pyalias.kmod.binindex import BinIndex, OpenedFile
 from pyalias.kmod.textindexes import TextIndexes, read_module_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pyalias.kmod.binindex import BinEntry
 
 Prefer = Literal["bin", "text"]
 _T = TypeVar("_T")
@@ -52,18 +55,24 @@ class Indexes(Protocol):
 class BinIndexes:
     """depmod's ``.bin`` files, all opened at once; a missing one answers nothing, as in modprobe.
 
+    Each is mapped when it is first asked, as the file that was opened.
+
     Raises:
         FileAccessError: one cannot be read.
         ImageError: one is damaged; also from each question that comes by the damage.
     """
 
-    def __init__(self, directory: Path) -> None:
-        opened = {name: _open(f"{directory}/{name}") for name in BIN_NAMES}
-        self._dep = opened["modules.dep.bin"]
-        self._symbols = opened["modules.symbols.bin"]
-        self._alias = opened["modules.alias.bin"]
-        self._builtin = opened["modules.builtin.bin"]
-        self._builtin_alias = opened["modules.builtin.alias.bin"]
+    def __init__(self, directory: str) -> None:
+        opened = [_open(f"{directory}/{name}") for name in BIN_NAMES]
+        self.stamps = {
+            f"{directory}/{name}": None if file is None else file.stamp
+            for name, file in zip(BIN_NAMES, opened, strict=True)
+        }
+        """Of each file, as it was opened."""
+        lock = allocate_lock()
+        self._dep, self._symbols, self._alias, self._builtin, self._builtin_alias = (
+            _Late(file, lock) for file in opened
+        )
 
     def dependency_line(self, name: bytes) -> str | None:
         """As ``Indexes``."""
@@ -88,11 +97,49 @@ class BinIndexes:
     def patterns(self) -> dict[str, list[str]]:
         """As ``Indexes``; normalised, in the order of the index."""
         found: dict[str, list[str]] = {}
-        for index in (self._alias, self._builtin_alias):
-            if index is not None:
-                for entry in _advised(lambda index=index: list(index.items())):  # type: ignore[misc]
+        for late in (self._alias, self._builtin_alias):
+            if (index := late.index()) is not None:
+                for entry in _advised(_items, index):
                     found.setdefault(entry.value, []).append(entry.key)
         return found
+
+
+def _items(index: BinIndex) -> list[BinEntry]:
+    return list(index.items())
+
+
+class _Late:
+    """An index that is mapped when it is first asked."""
+
+    __slots__ = ("_file", "_index", "_lock")
+
+    def __init__(self, file: OpenedFile | None, lock: Any) -> None:
+        self._file = file
+        self._lock = lock
+        self._index: BinIndex | None = None
+
+    def index(self) -> BinIndex | None:
+        """The index, or ``None`` where there is no file."""
+        if self._index is None and self._file is not None:
+            with self._lock:
+                if self._index is None:
+                    self._index = _advised(self._map)
+        return self._index
+
+    def _map(self) -> BinIndex:
+        assert self._file is not None
+        return BinIndex(self._file.map(), self._file.path)
+
+
+def open_bin_indexes(directory: str) -> BinIndexes | None:
+    """The binary indexes of a directory that depmod has seen; ``None`` where they do not say so alone.
+
+    Raises:
+        FileAccessError, ImageError: as ``BinIndexes``.
+    """
+    indexes = BinIndexes(directory)
+    telling = (f"{directory}/{name}" for name in kernels.DEPMOD_FILES)
+    return indexes if any(map(indexes.stamps.get, telling)) else None
 
 
 def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
@@ -107,37 +154,39 @@ def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
         raise ValueError(f'prefer: expected "bin" or "text", found {prefer!r}')
     has_bin = any(os.path.exists(f"{directory}/{name}") for name in BIN_NAMES)  # noqa: PTH110
     if has_bin and prefer == "bin":
-        return BinIndexes(directory)
+        return BinIndexes(os.fspath(directory))
     texts = read_module_texts(directory)
     if texts:
         return TextIndexes(texts)
     if has_bin:
-        return BinIndexes(directory)
+        return BinIndexes(os.fspath(directory))
     # Nothing of depmod's: this says which file is missing.
     kernels.read_file(directory / "modules.dep", "expected a kernel's modules directory, as depmod leaves it")
     return TextIndexes({})
 
 
-def _open(path: str) -> BinIndex | None:
+def _open(path: str) -> OpenedFile | None:
     try:
-        return _advised(lambda: BinIndex.open(path))
+        return _advised(OpenedFile, path)
     except FileAccessError as error:
-        if error.errno == errno.ENOENT:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR}:
             return None
         raise
 
 
-def _search(index: BinIndex | None, key: bytes) -> str | None:
-    return None if index is None else _advised(lambda: index.search(key))
+def _search(late: _Late, key: bytes) -> str | None:
+    index = late.index()
+    return None if index is None else _advised(index.search, key)
 
 
-def _search_wild(index: BinIndex | None, key: bytes) -> list[str]:
-    return [] if index is None else _advised(lambda: index.lookup_wild(key))
+def _search_wild(late: _Late, key: bytes) -> list[str]:
+    index = late.index()
+    return [] if index is None else _advised(index.lookup_wild, key)
 
 
-def _advised(read: Callable[[], _T]) -> _T:
+def _advised(read: Callable[..., _T], *arguments: Any) -> _T:
     """A damaged index, and what to do about it."""
     try:
-        return read()
+        return read(*arguments)
     except ImageError as error:
         raise ImageError(f'{error}; run depmod, or open with prefer="text" to read the text files') from error
