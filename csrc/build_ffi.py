@@ -12,95 +12,8 @@ from cffi import FFI
 
 HERE = Path("csrc")
 
-# The one piece of C that knows Python: PyCapsules that own Arrow structs (one that nobody consumed
-# still owns what it holds), and rows read out of a list without a Python object each.
-PYTHON = """
-#include <string.h>
-
-#include "pyalias.h"
-
-static void release_schema_capsule(void *capsule)
-{
-    struct ArrowSchema *schema = PyCapsule_GetPointer((PyObject *)capsule, "arrow_schema");
-    if (schema != NULL && schema->release != NULL)
-        schema->release(schema);
-    free(schema);
-}
-
-static void release_array_capsule(void *capsule)
-{
-    struct ArrowArray *array = PyCapsule_GetPointer((PyObject *)capsule, "arrow_array");
-    if (array != NULL && array->release != NULL)
-        array->release(array);
-    free(array);
-}
-
-static struct ArrowSchema *new_schema(void) { return calloc(1, sizeof(struct ArrowSchema)); }
-static struct ArrowArray *new_array(void) { return calloc(1, sizeof(struct ArrowArray)); }
-
-#define ROWS_READ 0     /* all of them, or as many as there was room for */
-#define ROWS_TOO_LONG 1 /* the next row is longer than all the room there is */
-#define ROWS_WRONG 2    /* the next row is neither str nor bytes */
-#define ROWS_NO_MEMORY 3
-
-/* The bytes of one row. What UTF-8 cannot hold is encoded with surrogateescape, to *made; what even
- * that cannot becomes a NUL, which no device string holds. False: neither str nor bytes, or no memory. */
-static int row_bytes(PyObject *row, PyObject **made, const char **bytes, Py_ssize_t *size)
-{
-    *made = NULL;
-    if (PyBytes_Check(row))
-        return PyBytes_AsStringAndSize(row, (char **)bytes, size) == 0;
-    if (!PyUnicode_Check(row))
-        return 0;
-    *bytes = PyUnicode_AsUTF8AndSize(row, size);
-    if (*bytes != NULL)
-        return 1;
-    PyErr_Clear();
-    *made = PyUnicode_AsEncodedString(row, "utf-8", "surrogateescape");
-    if (*made != NULL)
-        return PyBytes_AsStringAndSize(*made, (char **)bytes, size) == 0;
-    *bytes = "";
-    *size = 1;
-    return PyErr_ExceptionMatches(PyExc_UnicodeEncodeError);
-}
-
-static int read_row(PyObject *row, uint8_t *text, int64_t room, int64_t *used)
-{
-    PyObject *made;
-    const char *bytes;
-    Py_ssize_t size;
-    int result = ROWS_READ;
-
-    if (!row_bytes(row, &made, &bytes, &size))
-        result = PyErr_Occurred() ? ROWS_NO_MEMORY : ROWS_WRONG;
-    else if (size > room - *used)
-        result = ROWS_TOO_LONG;
-    else
-        memcpy(text + *used, bytes, (size_t)size), *used += size;
-    PyErr_Clear();
-    Py_XDECREF(made);
-    return result;
-}
-
-/* Rows of a list that nobody else holds, from one on: their bytes one after the other to text, where
- * each starts and the last ends to offsets. *read: how many. Takes the GIL, which cffi let go of. */
-static int read_rows(void *list, int64_t first, int64_t count, uint8_t *text, int64_t room,
-                     int64_t *offsets, int64_t *read)
-{
-    PyGILState_STATE state = PyGILState_Ensure();
-    int64_t used = 0, done = 0;
-    int result = ROWS_READ;
-
-    for (offsets[0] = 0; done < count && result == ROWS_READ;) {
-        result = read_row(PyList_GetItem(list, (Py_ssize_t)(first + done)), text, room, &used);
-        if (result == ROWS_READ)
-            offsets[++done] = used;
-    }
-    PyGILState_Release(state);
-    *read = done;
-    return done > 0 ? ROWS_READ : result;
-}
-"""
+# The one piece of C that knows Python.
+PYTHON = (HERE / "python" / "module.c").read_text(encoding="ascii")
 
 PYTHON_DECLARATIONS = """
 #define ROWS_READ 0
@@ -108,6 +21,10 @@ PYTHON_DECLARATIONS = """
 #define ROWS_WRONG 2
 int read_rows(void *list, int64_t first, int64_t count, uint8_t *text, int64_t room, int64_t *offsets,
               int64_t *read);
+#define LONGEST_REMEMBERED 256
+#define SHARED_NAMES 0
+#define SHARED_IMAGE 2
+int append_lookup(void *list);
 void release_schema_capsule(void *capsule);
 void release_array_capsule(void *capsule);
 struct ArrowSchema *new_schema(void);
@@ -138,7 +55,7 @@ ffi.set_source(
     PYTHON,
     sources=sorted(str(path) for path in HERE.glob("*.c")),
     include_dirs=[str(HERE)],
-    depends=sorted(str(path) for path in HERE.glob("*.h")),
+    depends=sorted(str(path) for path in (*HERE.glob("*.h"), *HERE.glob("python/*.c"))),
     define_macros=[("Py_LIMITED_API", "0x030B0000")] if limited_api else [],
     # PYALIAS_CFLAGS is how CI adds -Werror and the sanitizers.
     extra_compile_args=[

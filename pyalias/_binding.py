@@ -24,7 +24,7 @@ from pyalias.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from typing_extensions import Buffer
 
@@ -39,6 +39,8 @@ _lookup = lib.pya_lookup
 _glob_match = lib.pya_glob_match
 _number_last = lib.pya_answers_number_last
 _SEVERAL: Final[int] = lib.PYA_SEVERAL
+
+LONGEST_REMEMBERED: Final[int] = lib.LONGEST_REMEMBERED
 
 # Rows of a list are matched in parts that stay in the cache.
 _LIST_ROWS = 4096
@@ -328,6 +330,41 @@ class Image:
     def module(self, module: int) -> bytes:
         """The name of a module."""
         return _text(lib.pya_image_module(self.handle, module))
+
+
+class SingleLookups:
+    """Makes the function that looks one string up without a Python frame (csrc/python/module.c).
+
+    What the function goes by is shared with it, so that neither holds the other.
+    """
+
+    def __init__(self, image: Image, known: list[tuple[str, ...] | None]) -> None:
+        scratch = image.take_scratch()
+        self._owners: tuple[Any, ...] = (image, scratch)
+        addresses = [int(ffi.cast("uintptr_t", pointer)) for pointer in (image.handle, scratch)]
+        self._shared: list[Any] = [known, [None] * image.counts.modules, *addresses]
+
+    def function(
+        self,
+        remembered: dict[str | bytes, tuple[str, ...]],
+        missing: Callable[[str | bytes], tuple[str, ...]],
+        room: int,
+    ) -> Callable[[str | bytes], tuple[str, ...]]:
+        """The function: fills ``remembered`` up to ``room``, and passes on what it cannot answer."""
+        state: list[Any] = [remembered, self._shared, missing, room]
+        if not lib.append_lookup(ffi.cast("void *", id(state))):
+            raise MemoryError
+        found: Callable[[str | bytes], tuple[str, ...]] = state.pop()
+        return found
+
+    def use_answers(self, known: list[tuple[str, ...] | None]) -> None:
+        """Go on with another list of known answers."""
+        self._shared[lib.SHARED_NAMES] = known
+
+    def close(self) -> None:
+        """Pass everything on from now on, and let go of the image."""
+        self._shared[lib.SHARED_IMAGE] = 0
+        self._owners = ()
 
 
 class Numbers:

@@ -24,7 +24,8 @@ class AnswerTable:
     def __init__(self, image: Image) -> None:
         self._image = image
         self.numbers = Numbers(image)
-        self.known: dict[int, Names] = {0: ()}
+        self.known: list[Names | None] = [(), *[None] * (len(self.numbers) - 1)]
+        """The names of ids; ``None`` where nobody has asked for them yet."""
         self._modules: dict[int, str] = {}
         self._table: tuple[Names, ...] = ()
 
@@ -33,10 +34,12 @@ class AnswerTable:
 
     def names(self, answer: int) -> Names:
         """The module names of an id."""
-        names = self.known.get(answer)
+        known = self.known
+        if answer >= len(known):
+            known.extend([None] * (answer + 1 - len(known)))
+        names = known[answer]
         if names is None:
-            names = tuple(map(self._module, self.numbers.modules(answer)))
-            names = self.known.setdefault(answer, names)
+            names = known[answer] = tuple(map(self._module, self.numbers.modules(answer)))
         return names
 
     def table(self, count: int) -> tuple[Names, ...]:
@@ -49,10 +52,10 @@ class AnswerTable:
 
     def names_of(self, ids: memoryview) -> Iterator[Names]:
         """The module names of many ids."""
-        # Once all that occur are known, a dictionary answers without a Python call a row.
+        # Once all that occur are known, a list answers without a Python call a row.
         for answer in set(ids):
             self.names(answer)
-        return map(self.known.__getitem__, ids)
+        return map(self.known.__getitem__, ids)  # type: ignore[arg-type] # none of them is None
 
     def _module(self, module: int) -> str:
         name = self._modules.get(module)

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 from pyalias import _binding, kernels
 from pyalias._batch import Batch, thread_count
 from pyalias._binding import Counts, Image, Source
+from pyalias._memo import Memo, encoded, key_of
 from pyalias.aliases import Alias
-from pyalias.answers import Answers, AnswerTable
+from pyalias.answers import Answers
 from pyalias.atomic_file import AtomicFile
 from pyalias.errors import (
     AliasFileError,
     ColumnError,
     FileAccessError,
     ImageError,
-    InvalidModaliasError,
-    PyaliasError,
 )
 
 if TYPE_CHECKING:
@@ -31,49 +30,6 @@ if TYPE_CHECKING:
 
     from pyalias._binding import SharedBuffer
     from pyalias.answers import Names
-
-_MEMO_ROOM = 1 << 16
-_MEMO_LONGEST = 256
-_ANSWER_ROOM = 1 << 20
-_CLOSED = "this AliasIndex is closed: open it again"
-
-
-class _Memo(dict["str | bytes", "Names"]):
-    """Answers of lookups: remembered ones at the speed of a dictionary, others by searching the image."""
-
-    __slots__ = ("answers", "image")
-
-    def __init__(self, image: Image) -> None:
-        super().__init__()
-        self.image: Image | None = image
-        self.answers = AnswerTable(image)
-
-    def __missing__(self, modalias: str | bytes) -> Names:
-        if self.image is None:
-            raise PyaliasError(_CLOSED)
-        try:
-            key = modalias.encode()  # type: ignore[union-attr] # str without surrogates: the common case
-        except (AttributeError, UnicodeEncodeError):
-            key = _key(modalias)
-        answers = self.answers
-        answer = self.image.lookup(key, answers.numbers)
-        names = answers.known.get(answer) or answers.names(answer)
-        if len(key) <= _MEMO_LONGEST:
-            if len(self) >= _MEMO_ROOM:
-                self.renew()
-            self[modalias] = names
-        return names
-
-    def renew(self) -> None:
-        """Forget the lookups, and the answers too where hostile input has made them many."""
-        self.clear()
-        if self.image is not None and len(self.answers) > _ANSWER_ROOM + self.image.counts.answers:
-            self.answers = AnswerTable(self.image)  # answers given before keep theirs
-
-    def close(self) -> None:
-        """Let go of the image."""
-        self.image = None
-        self.clear()
 
 
 class AliasIndex:
@@ -89,10 +45,11 @@ class AliasIndex:
 
     def __init__(self, image: Image, path: str | None = None) -> None:
         self._path = path
-        self._memo = _Memo(image)
+        self._memo = Memo(image)
+        self._lookup = self._memo.make_lookup()
         if type(self).lookup is AliasIndex.lookup:
-            # A Python frame around it would cost a third of a remembered answer.
-            self.lookup = self._memo.__getitem__  # type: ignore[method-assign]
+            # A Python frame around it would cost as much as a remembered answer.
+            self.lookup = self._lookup  # type: ignore[method-assign]
 
     # ---- made from aliases ----
 
@@ -169,7 +126,7 @@ class AliasIndex:
         for number, alias in enumerate(aliases, 1):
             try:
                 pattern, module, *rest = alias
-                pairs.append((_encoded(pattern), _encoded(module)))
+                pairs.append((encoded(pattern), encoded(module)))
             except (TypeError, ValueError, UnicodeEncodeError) as error:
                 raise AliasFileError(
                     f"alias {number}: expected (pattern, module), found {alias!r}"
@@ -245,8 +202,6 @@ class AliasIndex:
 
     @property
     def _image(self) -> Image:
-        if self._memo.image is None:
-            raise PyaliasError(_CLOSED)
         return self._memo.image
 
     @property
@@ -260,7 +215,7 @@ class AliasIndex:
         return self._image.size
 
     def __repr__(self) -> str:
-        if self._memo.image is None:
+        if self._memo.is_closed:
             return "<AliasIndex, closed>"
         return f"<AliasIndex of {self.counts.aliases} aliases, {self.counts.modules} modules>"
 
@@ -276,7 +231,7 @@ class AliasIndex:
         Raises:
             InvalidModaliasError: where libkmod gives -EINVAL (stray brackets) or -ENAMETOOLONG.
         """
-        return self._memo[modalias]
+        return self._lookup(modalias)
 
     def match(self, modalias: str | bytes) -> tuple[Alias, ...]:
         """The alias lines that match a device, in the order of ``lookup``: each with file and line.
@@ -285,7 +240,7 @@ class AliasIndex:
             InvalidModaliasError: as ``lookup``.
         """
         image = self._image
-        return tuple(_alias(image, line) for line in image.match_lines(_key(modalias)))
+        return tuple(_alias(image, line) for line in image.match_lines(key_of(modalias)))
 
     def aliases(self, prefix: str = "") -> tuple[Alias, ...]:
         """The alias lines whose pattern starts with a text, such as ``vfio_pci:``, of all sources.
@@ -294,7 +249,7 @@ class AliasIndex:
         Linear in the lines: some 0.3 ms for those of a kernel.
         """
         image = self._image
-        return tuple(_alias(image, line) for line in image.lines_with_prefix(_encoded(prefix)))
+        return tuple(_alias(image, line) for line in image.lines_with_prefix(encoded(prefix)))
 
     def lookup_many(self, modaliases: Any, *, threads: int | None = 1) -> Answers:
         """Look up a whole column of devices.
@@ -363,29 +318,9 @@ class AliasIndex:
         ids = match(Batch(image, answers.numbers, thread_count(threads)))
         settled = _binding.settle(ids)
         found = Answers(ids, answers, settled.invalid, settled.validity, settled.nulls)
-        if len(answers) > _ANSWER_ROOM + image.counts.answers:
+        if memo.has_many_answers:
             memo.renew()
         return found
-
-
-def _encoded(text: str | bytes) -> bytes:
-    if isinstance(text, bytes):
-        return text
-    if isinstance(text, str):
-        return text.encode("utf-8", "surrogateescape")
-    # bytes(5) would be five NULs, and bytes(10**10) ten gigabytes of them.
-    raise TypeError(text)
-
-
-def _key(modalias: str | bytes) -> bytes:
-    try:
-        return _encoded(modalias)
-    except UnicodeEncodeError as error:
-        raise InvalidModaliasError(
-            f"{modalias!r} holds a lone surrogate, which is no byte", modalias
-        ) from error
-    except TypeError as error:
-        raise ColumnError(f"expected str or bytes, found {type(modalias).__name__}") from error
 
 
 def _alias(image: Image, line: int) -> Alias:

@@ -322,7 +322,8 @@ class _Text:
         data = self._data
         if b"\\" in data:
             return True  # in the midst of the command, maybe
-        return command in data and _starts(command).search(data) is not None
+        named = command + b" " in data or command + b"\t" in data
+        return named and _starts(command).search(data) is not None
 
     @property
     def lines(self) -> Mapping[bytes, Lines]:
