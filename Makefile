@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench bench-check clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -67,6 +67,10 @@ qemu-test: $(VENV)/run.stamp
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py
+
+# Instructions a row of every variant against its budget.
+bench-check: $(VENV)/bench.stamp
+	$(BIN)/python benchmarks/pci_limit.py --check
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info pyalias/_native*.so

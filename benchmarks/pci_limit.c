@@ -193,8 +193,8 @@ typedef void match(const pya_image *image, pya_scratch *scratch, struct column *
 
 /* Instructions of one call: a child makes it between two signals, and its parent lets it go one step at a
  * time. Virtual machines rarely have counters for this, and valgrind knows no AVX-512. */
-static void print_steps(const char *what, match *match, const pya_image *image, pya_scratch *scratch,
-                        struct column *column)
+static unsigned long steps_of(match *match, const pya_image *image, pya_scratch *scratch,
+                              struct column *column)
 {
     unsigned long steps = 0;
     int status;
@@ -220,7 +220,20 @@ static void print_steps(const char *what, match *match, const pya_image *image, 
     }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
-    printf("%s %.1f\n", what, (double)steps / (double)column->rows);
+    return steps;
+}
+
+/* The second half of a column: what a call costs besides its rows, its last rows above all, falls out. */
+static void print_steps(const char *what, match *match, const pya_image *image, pya_scratch *scratch,
+                        struct column *column)
+{
+    struct column half = *column;
+    unsigned long all = steps_of(match, image, scratch, column);
+
+    half.rows /= 2;
+    half.text.size = half.rows * (LENGTH + 1);
+    printf("%s %.1f\n", what,
+           (double)(all - steps_of(match, image, scratch, &half)) / (double)(column->rows - half.rows));
 }
 
 static void count_steps(const pya_image *image, struct column *column, const char *variant)

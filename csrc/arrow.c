@@ -8,7 +8,7 @@
 
 #include "pyalias.h"
 
-enum { MOST_BUFFERS = 3 };
+enum { MOST_BUFFERS = 4 };
 
 /* What one exported array owns besides its children and dictionary. */
 struct owned {
@@ -145,5 +145,141 @@ int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64
         return PYA_ENOMEM;
     }
     array->dictionary = list;
+    return PYA_OK;
+}
+
+/* ---- batches: the columns of an input and some more ---------------------------------------------- */
+
+enum { VIEW_BYTES = 16 };
+
+void pya_ids_views(const uint32_t *ids, int64_t rows, const uint8_t *table, uint8_t *views)
+{
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(views + VIEW_BYTES * i, table + (uint64_t)VIEW_BYTES * ids[i], VIEW_BYTES);
+}
+
+void pya_ids_count(const uint32_t *ids, int64_t rows, uint64_t *counts)
+{
+    for (int64_t i = 0; i < rows; i++)
+        counts[ids[i]]++;
+}
+
+int pya_arrow_views(pya_buffer *views, int64_t rows, pya_buffer *validity, int64_t nulls, pya_buffer *text,
+                    pya_buffer *text_size, struct ArrowArray *array)
+{
+    return export_array(array, rows, nulls, 4, (pya_buffer *const[]){validity, views, text, text_size})
+               ? PYA_OK
+               : PYA_ENOMEM;
+}
+
+int pya_arrow_numbers(pya_buffer *numbers, int64_t rows, pya_buffer *validity, int64_t nulls,
+                      struct ArrowArray *array)
+{
+    return export_array(array, rows, nulls, 2, (pya_buffer *const[]){validity, numbers}) ? PYA_OK
+                                                                                         : PYA_ENOMEM;
+}
+
+void pya_arrow_schema(const char *format, const char *name, struct ArrowSchema *schema)
+{
+    export_schema(schema, format, name, ARROW_FLAG_NULLABLE);
+}
+
+/* What a wider batch owns: the batch as it came, and the columns behind it. A consumer that moves a
+ * column out marks it as released in its place, which is a place in here or in the batch. */
+struct wider_array {
+    struct ArrowArray batch;
+    int64_t added_count;
+    struct ArrowArray *added;
+    struct ArrowArray *children[];
+};
+
+static void release_wider_array(struct ArrowArray *array)
+{
+    struct wider_array *wider = array->private_data;
+
+    wider->batch.release(&wider->batch);
+    for (int64_t i = 0; i < wider->added_count; i++)
+        if (wider->added[i].release)
+            wider->added[i].release(&wider->added[i]);
+    free(wider->added);
+    free(wider);
+    array->release = NULL;
+}
+
+int pya_arrow_widen(struct ArrowArray *batch, struct ArrowArray *added, int64_t count,
+                    struct ArrowArray *array)
+{
+    int64_t children = batch->n_children + count;
+    struct wider_array *wider = malloc(sizeof *wider + (size_t)children * sizeof wider->children[0]);
+    struct ArrowArray *moved = malloc((size_t)count * sizeof *moved);
+
+    if (!wider || !moved) {
+        free(wider);
+        free(moved);
+        return PYA_ENOMEM;
+    }
+    *wider = (struct wider_array){.batch = *batch, .added_count = count, .added = moved};
+    for (int64_t i = 0; i < batch->n_children; i++)
+        wider->children[i] = batch->children[i];
+    for (int64_t i = 0; i < count; i++) {
+        moved[i] = added[i];
+        added[i].release = NULL;
+        wider->children[batch->n_children + i] = &moved[i];
+    }
+    *array = wider->batch;
+    array->n_children = children;
+    array->children = wider->children;
+    array->release = release_wider_array;
+    array->private_data = wider;
+    batch->release = NULL;
+    return PYA_OK;
+}
+
+struct wider_schema {
+    struct ArrowSchema batch;
+    int64_t added_count;
+    struct ArrowSchema *added;
+    struct ArrowSchema *children[];
+};
+
+static void release_wider_schema(struct ArrowSchema *schema)
+{
+    struct wider_schema *wider = schema->private_data;
+
+    wider->batch.release(&wider->batch);
+    for (int64_t i = 0; i < wider->added_count; i++)
+        if (wider->added[i].release)
+            wider->added[i].release(&wider->added[i]);
+    free(wider->added);
+    free(wider);
+    schema->release = NULL;
+}
+
+int pya_arrow_widen_schema(struct ArrowSchema *batch, struct ArrowSchema *added, int64_t count,
+                           struct ArrowSchema *schema)
+{
+    int64_t children = batch->n_children + count;
+    struct wider_schema *wider = malloc(sizeof *wider + (size_t)children * sizeof wider->children[0]);
+    struct ArrowSchema *moved = malloc((size_t)count * sizeof *moved);
+
+    if (!wider || !moved) {
+        free(wider);
+        free(moved);
+        return PYA_ENOMEM;
+    }
+    *wider = (struct wider_schema){.batch = *batch, .added_count = count, .added = moved};
+    for (int64_t i = 0; i < batch->n_children; i++)
+        wider->children[i] = batch->children[i];
+    for (int64_t i = 0; i < count; i++) {
+        moved[i] = added[i];
+        added[i].release = NULL;
+        wider->children[batch->n_children + i] = &moved[i];
+    }
+    *schema = wider->batch;
+    schema->n_children = children;
+    schema->children = wider->children;
+    schema->release = release_wider_schema;
+    schema->private_data = wider;
+    batch->release = NULL;
     return PYA_OK;
 }

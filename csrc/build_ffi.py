@@ -27,6 +27,10 @@ int read_rows(void *list, int64_t first, int64_t count, uint8_t *text, int64_t r
 int append_lookup(void *list);
 void release_schema_capsule(void *capsule);
 void release_array_capsule(void *capsule);
+void release_stream_capsule(void *capsule);
+void release_lent_schema(struct ArrowSchema *schema);
+void release_lent_array(struct ArrowArray *array);
+struct ArrowArrayStream *new_python_stream(void *producer);
 struct ArrowSchema *new_schema(void);
 struct ArrowArray *new_array(void);
 """

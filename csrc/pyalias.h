@@ -289,6 +289,28 @@ typedef struct pya_answer_table {
 int pya_arrow_answers(pya_buffer *ids, int64_t rows, pya_buffer *validity, int64_t nulls,
                       const pya_answer_table *table, struct ArrowSchema *schema, struct ArrowArray *array);
 
+/* How often each id occurs, added to counts, which has a place for every id. */
+void pya_ids_count(const uint32_t *ids, int64_t rows, uint64_t *counts);
+
+/* The Arrow string views (16 bytes) of rows: table[ids[i]], from a table of views. */
+void pya_ids_views(const uint32_t *ids, int64_t rows, const uint8_t *table, uint8_t *views);
+
+/* Fills in a utf8_view array over views into one text; text_size holds its size as an int64. Nothing is
+ * copied; validity may be NULL. And one of 4-byte numbers. PYA_ENOMEM leaves the array released. */
+int pya_arrow_views(pya_buffer *views, int64_t rows, pya_buffer *validity, int64_t nulls, pya_buffer *text,
+                    pya_buffer *text_size, struct ArrowArray *array);
+int pya_arrow_numbers(pya_buffer *numbers, int64_t rows, pya_buffer *validity, int64_t nulls,
+                      struct ArrowArray *array);
+/* Fills in the schema of such a column; format and name are borrowed for good. */
+void pya_arrow_schema(const char *format, const char *name, struct ArrowSchema *schema);
+
+/* A record batch with further columns at its end, which must be as long as its own. Batch and columns
+ * are moved into the new one. PYA_ENOMEM leaves all as they were. */
+int pya_arrow_widen(struct ArrowArray *batch, struct ArrowArray *added, int64_t count,
+                    struct ArrowArray *array);
+int pya_arrow_widen_schema(struct ArrowSchema *batch, struct ArrowSchema *added, int64_t count,
+                           struct ArrowSchema *schema);
+
 /* ---- depmod's binary indexes ------------------------------------------------------------------- */
 
 /* One value of a modules.*.bin, borrowed from the file's bytes. */

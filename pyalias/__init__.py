@@ -8,6 +8,7 @@ from pyalias.answers import Answers
 from pyalias.errors import (
     AliasFileError,
     ColumnError,
+    EngineError,
     FileAccessError,
     ImageError,
     InvalidModaliasError,
@@ -32,6 +33,7 @@ __all__ = [
     "AliasIndex",
     "Answers",
     "ColumnError",
+    "EngineError",
     "FileAccessError",
     "ImageError",
     "InvalidModaliasError",
@@ -52,6 +54,6 @@ def __getattr__(name: str) -> Any:
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 
         return Kmod
-    if name in {"pci", "vfio"}:
+    if name in {"engines", "pci", "vfio"}:
         return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,16 +29,17 @@ _LAYOUTS = {
 }
 _INDEX_SIZES = {"c": 1, "C": 1, "s": 2, "S": 2, "i": 4, "I": 4, "l": 8, "L": 8}
 
-_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
-_capsule_pointer.restype = ctypes.c_void_p
-_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+capsule_pointer.restype = ctypes.c_void_p
+capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 _new_capsule = ctypes.pythonapi.PyCapsule_New
 _new_capsule.restype = ctypes.py_object
 _new_capsule.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 
 # A capsule keeps the pointer to its name, so the names must live as long as this module.
-_SCHEMA_NAME = b"arrow_schema"
-_ARRAY_NAME = b"arrow_array"
+SCHEMA_NAME = b"arrow_schema"
+ARRAY_NAME = b"arrow_array"
+STREAM_NAME = b"arrow_array_stream"
 
 
 def is_arrow(column: object) -> bool:
@@ -57,22 +58,22 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
         return _match_stream(batch, column.__arrow_c_stream__())
     # The capsules own the structs and release them when they go.
     schema_capsule, array_capsule = column.__arrow_c_array__()
-    schema = _binding.arrow_struct("ArrowSchema", _capsule_pointer(schema_capsule, _SCHEMA_NAME))
-    array = _binding.arrow_struct("ArrowArray", _capsule_pointer(array_capsule, _ARRAY_NAME))
+    schema = _binding.arrow_struct("ArrowSchema", capsule_pointer(schema_capsule, SCHEMA_NAME))
+    array = _binding.arrow_struct("ArrowArray", capsule_pointer(array_capsule, ARRAY_NAME))
     return _match_array(batch, schema, array)
 
 
 def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
-    stream = _binding.arrow_struct("ArrowArrayStream", _capsule_pointer(capsule, b"arrow_array_stream"))
+    stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
     schema = _binding.arrow_stream_schema(stream)
-    _layout(schema)
+    layout_of(schema)
     parts = []
     while (array := _binding.arrow_stream_next(stream)) is not None:
         parts.append(_match_array(batch, schema, array))
     return _binding.joined(parts) if parts else _binding.null_ids(0)
 
 
-def _layout(schema: Any) -> int | None:
+def layout_of(schema: Any) -> int | None:
     """How the strings of a column lie; ``None`` for a column of Arrow's null type."""
     text = schema.dictionary or schema
     kind = _binding.arrow_format(text)
@@ -85,7 +86,7 @@ def _layout(schema: Any) -> int | None:
 
 
 def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
-    layout = _layout(schema)
+    layout = layout_of(schema)
     if layout is None:
         return _binding.null_ids(array.length)
     if not schema.dictionary:
@@ -115,12 +116,17 @@ def _offsets(lengths: Any) -> python_array[int]:
     return python_array("i", accumulate(lengths, initial=0))
 
 
+def new_capsule(address: int, destructor: int, name: bytes) -> object:
+    """A capsule around a struct on the heap; the name must last."""
+    return _new_capsule(address, name, destructor)
+
+
 def export_answers(
     ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, table: tuple[Names, ...]
 ) -> tuple[object, object]:
     """The two capsules of ``__arrow_c_array__`` for settled ids over a table."""
     exported = _binding.export_arrow(ids, validity, nulls, _names_table(table))
     return (
-        _new_capsule(exported.schema, _SCHEMA_NAME, exported.schema_destructor),
-        _new_capsule(exported.array, _ARRAY_NAME, exported.array_destructor),
+        _new_capsule(exported.schema, SCHEMA_NAME, exported.schema_destructor),
+        _new_capsule(exported.array, ARRAY_NAME, exported.array_destructor),
     )

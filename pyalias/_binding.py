@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -735,15 +736,167 @@ def export_arrow(
     if lib.pya_arrow_answers(ids.handle, ids.size // 4, bits, nulls, given, schema, array) != lib.PYA_OK:
         raise MemoryError
 
-    def address(pointer: Any) -> int:
-        return int(ffi.cast("uintptr_t", pointer))
+    return ExportedArray(*_capsule_parts(schema), *_capsule_parts(array))
 
-    return ExportedArray(
-        address(schema),
-        address(ffi.addressof(lib, "release_schema_capsule")),
-        address(array),
-        address(ffi.addressof(lib, "release_array_capsule")),
+
+# ---- Arrow batches with further columns ----
+
+
+def _is_schema(struct: Any) -> bool:
+    return ffi.typeof(struct) is ffi.typeof("struct ArrowSchema *")
+
+
+def _heap_copy(struct: Any) -> Any:
+    copy = lib.new_schema() if _is_schema(struct) else lib.new_array()
+    if copy == ffi.NULL:
+        raise MemoryError
+    copy[0] = struct[0]
+    return copy
+
+
+def _capsule_parts(struct: Any) -> tuple[int, int]:
+    """The address of a struct on the heap, and that of the capsule destructor that frees it."""
+    destructor = "release_schema_capsule" if _is_schema(struct) else "release_array_capsule"
+    return _address(struct), _address(ffi.addressof(lib, destructor))
+
+
+def lend(struct: Any) -> tuple[int, int]:
+    """The parts of a capsule whose struct only looks at what this struct's owner keeps."""
+    copy = _heap_copy(struct)
+    copy.release = ffi.addressof(lib, "release_lent_schema" if _is_schema(struct) else "release_lent_array")
+    return _capsule_parts(copy)
+
+
+def move(struct: Any, address: int) -> None:
+    """Move a struct to an address, as the Arrow C data interface has it."""
+    ffi.cast(ffi.typeof(struct), address)[0] = struct[0]
+    struct.release = ffi.NULL
+
+
+def end_stream_at(address: int) -> None:
+    """Write the array that ends a stream to an address: a released one."""
+    ffi.cast("struct ArrowArray *", address).release = ffi.NULL
+
+
+def take(kind: str, address: int) -> Any:
+    """The struct at an address, moved from there; released when Python lets go of it."""
+    given = arrow_struct(kind, address)
+    struct = ffi.gc(ffi.new(f"struct {kind} *"), _release)
+    struct[0] = given[0]
+    given.release = ffi.NULL
+    return struct
+
+
+def schema_name(schema: Any) -> str:
+    """The name of a column."""
+    return ffi.string(schema.name).decode("utf-8", "surrogateescape") if schema.name != ffi.NULL else ""
+
+
+# Schemas that went out borrow their format and name for good.
+_lasting: dict[bytes, Any] = {}
+
+
+def _lasting_text(text: str) -> Any:
+    key = text.encode("utf-8", "surrogateescape")
+    return _lasting.setdefault(key, ffi.new("char[]", key))
+
+
+def column_schema(text_format: str, name: str) -> Any:
+    """The schema of a flat column, to be moved."""
+    schema = ffi.gc(ffi.new("struct ArrowSchema *"), _release)
+    lib.pya_arrow_schema(_lasting_text(text_format), _lasting_text(name), schema)
+    return schema
+
+
+def named(schema: Any, name: str) -> Any:
+    """A schema that this module made, under another name."""
+    schema.name = _lasting_text(name)
+    return schema
+
+
+def widen(batch: Any, added: Sequence[Any]) -> Any:
+    """A record batch, or its schema, with further columns; all are moved into it."""
+    schema = _is_schema(batch)
+    wider = ffi.gc(ffi.new(ffi.typeof(batch)), _release)
+    moved = ffi.new("struct ArrowSchema[]" if schema else "struct ArrowArray[]", len(added))
+    for place, struct in enumerate(added):
+        moved[place] = struct[0]
+        struct.release = ffi.NULL
+    widen_struct = lib.pya_arrow_widen_schema if schema else lib.pya_arrow_widen
+    if widen_struct(batch, moved, len(added), wider) != lib.PYA_OK:
+        for place in range(len(added)):
+            _release(ffi.addressof(moved, place))
+        raise MemoryError
+    return wider
+
+
+def views_array(
+    ids: SharedBuffer, table: Buffer, text: SharedBuffer, validity: SharedBuffer | None, nulls: int
+) -> Any:
+    """The utf8_view array of rows that take the views ``table[id]`` into one text."""
+    rows = ids.size // 4
+    views = SharedBuffer(16 * rows)
+    lib.pya_ids_views(
+        ffi.cast("uint32_t *", ids.pointer), rows, ffi.from_buffer("uint8_t[]", table), views.pointer
     )
+    array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
+    size = shared_bytes(text.size.to_bytes(8, sys.byteorder))
+    bits = validity.handle if validity else ffi.NULL
+    if lib.pya_arrow_views(views.handle, rows, bits, nulls, text.handle, size.handle, array) != lib.PYA_OK:
+        raise MemoryError
+    return array
+
+
+def numbers_array(numbers: SharedBuffer, validity: SharedBuffer | None, nulls: int) -> Any:
+    """The array of rows of 4-byte numbers."""
+    array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
+    bits = validity.handle if validity else ffi.NULL
+    if lib.pya_arrow_numbers(numbers.handle, numbers.size // 4, bits, nulls, array) != lib.PYA_OK:
+        raise MemoryError
+    return array
+
+
+def count_ids(ids: SharedBuffer, counts: SharedBuffer) -> None:
+    """Add to ``counts``, a uint64 for every id, how often each occurs."""
+    rows = ids.size // 4
+    lib.pya_ids_count(ffi.cast("uint32_t *", ids.pointer), rows, ffi.cast("uint64_t *", counts.pointer))
+
+
+def python_stream(producer: object) -> tuple[int, int]:
+    """An ``ArrowArrayStream`` that asks an object for its batches, and its capsule's destructor.
+
+    The object's ``fill_schema`` and ``fill_next`` take an address to move a struct to, and return 0
+    or the bytes of a message.
+    """
+    stream = lib.new_python_stream(ffi.cast("void *", id(producer)))
+    if stream == ffi.NULL:
+        raise MemoryError
+    return _address(stream), _address(ffi.addressof(lib, "release_stream_capsule"))
+
+
+def _address(pointer: Any) -> int:
+    return int(ffi.cast("uintptr_t", pointer))
+
+
+def arrow_row(array: Any, layout: int, row: int) -> bytes:
+    """The bytes of one row, not null, of an Arrow string array."""
+    at = array.offset + row
+    if layout == ROWS_VIEWS:
+        view = ffi.cast("int32_t *", array.buffers[1]) + 4 * at
+        length = view[0]
+        if length <= 12:
+            return bytes(ffi.buffer(ffi.cast("char *", view + 1), length))
+        return bytes(ffi.buffer(ffi.cast("char *", array.buffers[2 + view[2]]) + view[3], length))
+    kind = "int32_t *" if layout == ROWS_OFFSETS32 else "int64_t *"
+    start, end = ffi.unpack(ffi.cast(kind, array.buffers[1]) + at, 2)
+    return bytes(ffi.buffer(ffi.cast("char *", array.buffers[2]) + start, end - start))
+
+
+def arrow_index(array: Any, kind: str, row: int) -> int:
+    """One index, not null, of a dictionary array."""
+    pointer = ffi.cast(f"{kind} *", array.buffers[1])
+    index: int = pointer[array.offset + row]
+    return index
 
 
 # ---- depmod's binary indexes (pyalias.kmod.binindex) ----

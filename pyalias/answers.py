@@ -99,6 +99,10 @@ class Answers(Sequence["Names | None"]):
         """
         return self._answers.table(self._answer_count)
 
+    def columns(self) -> tuple[SharedBuffer, SharedBuffer | None, AnswerTable]:
+        """What an exporter wants: the ids and validity as memory to share, and the whole table."""
+        return self._buffer, self._validity, self._answers
+
     def __len__(self) -> int:
         return len(self.ids)
 

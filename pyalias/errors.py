@@ -67,6 +67,10 @@ class MissingLibraryError(PyaliasError, ImportError):
     """A library that some kind of file needs is not installed; the message says how to get it."""
 
 
+class EngineError(PyaliasError, RuntimeError):
+    """What a query engine or a cluster refused or lost; the message holds its words."""
+
+
 class LimitError(PyaliasError, ValueError):
     """Input beyond a documented limit (image of 4 GiB, 2**31 rows in a batch, ...)."""
 

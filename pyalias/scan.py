@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Summary(NamedTuple):
     """What a scan counted.
 
-    ``devices`` = ``matched`` + ``unmatched`` + ``invalid``. ``modules`` counts the devices that each
-    module claims, most first; a device that several modules claim counts for each.
+    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial``: of partial devices not all ids are
+    known, and so not what claims them. ``rejected`` rows could not be read and are no devices. ``modules``
+    counts the devices that each module claims, most first; one that several modules claim counts for each.
     """
 
     devices: int
@@ -36,6 +37,8 @@ class Summary(NamedTuple):
     blank: int
     modules: dict[str, int]
     seconds: float
+    partial: int = 0
+    rejected: int = 0
 
     @property
     def rate(self) -> float:
@@ -46,6 +49,10 @@ class Summary(NamedTuple):
 class _Answer(NamedTuple):
     modules: tuple[str, ...]
     error: str
+
+
+# In place of an answer: which modules claim the device depends on what is not known of it.
+_PARTIAL = _Answer((), "PARTIAL")
 
 
 def scan(
@@ -68,12 +75,12 @@ def scan(
     blank = 0
     write(_to_bytes(rows.header()))
     for batch in inventory:
-        answers.count(batch.devices)
+        answers.count(batch.devices, batch.partial)
         write(_to_bytes(rows.render(batch)))
         blank += batch.blank
         if progress:
             progress(answers.devices)
-    return answers.summary(blank, time.perf_counter() - start)
+    return answers.summary(blank, inventory.rejected, time.perf_counter() - start)
 
 
 class _Answers:
@@ -88,29 +95,48 @@ class _Answers:
         self._totals: list[int] = []
         self.devices = 0
 
-    def count(self, devices: list[str]) -> None:
-        """Count a batch, looking up the devices not seen before."""
+    def count(self, devices: list[str], partial: frozenset[str] = frozenset()) -> None:
+        """Count a batch, looking up the devices not seen before but for the partial ones."""
         repeats = Counter(devices)
         numbers, totals = self._number_of_device, self._totals
-        self._look_up([device for device in repeats if device not in numbers])
+        new = [device for device in repeats if device not in numbers]
+        self._learn([device for device in new if device in partial], _PARTIAL)
+        self._look_up([device for device in new if device not in partial])
         for device, repeat in repeats.items():
             totals[numbers[device]] += repeat
         self.devices += len(devices)
 
-    def summary(self, blank: int, seconds: float) -> Summary:
+    def summary(self, blank: int, rejected: int, seconds: float) -> Summary:
         """All in numbers."""
         modules: Counter[str] = Counter()
-        matched = invalid = 0
+        matched = invalid = partial = 0
         for answer, total in zip(self._answers, self._totals, strict=True):
-            invalid += total if answer.error else 0
+            partial += total if answer is _PARTIAL else 0
+            invalid += total if answer.error and answer is not _PARTIAL else 0
             matched += total if answer.modules else 0
             for module in set(answer.modules):
                 modules[module] += total
         # Modules claiming equally many devices stand by name, so that a summary is reproducible.
         ranked = sorted(modules.items(), key=lambda item: (-item[1], item[0]))
-        unmatched = self.devices - matched - invalid
+        unmatched = self.devices - matched - invalid - partial
         distinct = len(self._number_of_device)
-        return Summary(self.devices, distinct, matched, unmatched, invalid, blank, dict(ranked), seconds)
+        return Summary(
+            devices=self.devices,
+            distinct=distinct,
+            matched=matched,
+            unmatched=unmatched,
+            invalid=invalid,
+            blank=blank,
+            modules=dict(ranked),
+            seconds=seconds,
+            partial=partial,
+            rejected=rejected,
+        )
+
+    def _learn(self, devices: list[str], answer: _Answer) -> None:
+        for device in devices:
+            self._rows.learn(device, *answer)
+            self._number_of_device[device] = self._number(answer)
 
     def _look_up(self, devices: list[str]) -> None:
         if not devices:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from support.module_tree import read_aliases, read_builtin_aliases
 from support.oracle import Oracle
 from support.other_sources import OtherSources
 from support.random_trees import RandomTree, write_random_trees
+from support.simulated_kernel import SHARED_EDU, SimulatedKernel, SimulatedOperations, directory, unpack
 from support.tables import DATA, RELEASES
 
 import pyalias
@@ -101,3 +103,21 @@ def libkmod() -> Iterator[Libkmod]:
 def random_trees(tmp_path_factory: pytest.TempPathFactory) -> list[RandomTree]:
     """Random pattern sets on disk, each with keys and the oracle's answers."""
     return write_random_trees(tmp_path_factory.mktemp("random"))
+
+
+@pytest.fixture(scope="session")
+def captured_machine() -> Iterator[Path]:
+    """A captured PCI root, for copies of which a kernel is simulated."""
+    with directory() as place:
+        root = unpack("6.12-final", place)
+        SimulatedKernel(root).unbind(SHARED_EDU)  # its capture is of a moment with vfio-pci
+        yield root
+
+
+@pytest.fixture
+def system(captured_machine: Path) -> Iterator[SimulatedOperations]:
+    """A machine of the test's own, whose devices can be switched."""
+    root = captured_machine.with_name("root")
+    shutil.copytree(captured_machine, root, symlinks=True)
+    yield SimulatedOperations(SimulatedKernel(root))
+    shutil.rmtree(root)

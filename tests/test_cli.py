@@ -453,6 +453,8 @@ def test_scan_to_a_file_with_summary(
         "unmatched": 1,
         "invalid": 1,
         "blank": 1,
+        "partial": 0,
+        "rejected": 0,
         "top_modules": [{"module": "e1000e", "devices": 2}, {"module": "mei_gsc", "devices": 1}],
         "index": modules,
         "input": str(devices),

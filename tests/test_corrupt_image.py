@@ -8,7 +8,7 @@ from struct import pack_into, unpack_from
 from typing import TYPE_CHECKING
 
 import pytest
-from support.image_damage import checksum, small_image, use_everything, with_checksum
+from support.image_damage import ALIASES, VFIO_COLUMN, checksum, small_image, use_everything, with_checksum
 from support.image_dump import section_names
 
 from pyalias import AliasIndex, ImageError
@@ -48,6 +48,14 @@ def test_checksum_is_the_compilers(image: bytes, kernel_image: bytes):
     for whole in (image, kernel_image):
         assert with_checksum(bytearray(whole)) == whole
         assert checksum(whole) != checksum(whole[:-64])
+
+
+def test_the_image_has_a_flat_table(image: bytes):
+    """And the column that is asked of it in every test below is answered from it, by some variant."""
+    index = AliasIndex.from_bytes(image)
+    assert index._image.has_pci_table(1)
+    named = {name for names in index.lookup_many(VFIO_COLUMN).table for name in names}
+    assert {name for _, name in ALIASES if name.startswith("vfio_")} <= named
 
 
 def test_cut_at_every_length(image: bytes):

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyalias import inventory
 from pyalias.errors import FileAccessError, InventoryError
-from pyalias.inventory import Inventory, open_inventory
+from pyalias.inventory import Inventory, lists, open_inventory, reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +67,7 @@ def test_any_bytes_survive(lines: list[bytes]):
 
 
 def test_blocks_end_at_lines(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inventory, "_BLOCK_SIZE", 7)
+    monkeypatch.setattr(reading, "BLOCK_SIZE", 7)
     lines = [f"usb:v{number}é" for number in range(100)]
     assert devices("\n".join(lines).encode()) == lines
 
@@ -84,7 +83,7 @@ def test_endless_line_is_refused_before_memory_is_full():
     stream = Endless()
     with pytest.raises(InventoryError, match="longer than"):
         Inventory(stream, "devices")
-    assert stream.given <= 2 * inventory.LONGEST_RECORD
+    assert stream.given <= 2 * reading.LONGEST_RECORD
 
 
 # ---- CSV ----
@@ -105,7 +104,7 @@ def test_csv_with_one_column_has_no_cells():
 
 
 def test_csv_batches(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inventory, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(lists, "BATCH_ROWS", 3)
     data = b"modalias,n\n" + b"".join(b"pci:%d,%d\n" % (n, n) for n in range(8))
     batches = list(read(data))
     assert [len(batch.devices) for batch in batches] == [3, 3, 2]
@@ -131,7 +130,7 @@ def test_bad_csv(data: bytes, message: str):
 
 
 def test_ragged_record_is_counted_from_the_first(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inventory, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(lists, "BATCH_ROWS", 2)
     with pytest.raises(InventoryError, match="record 6 "):
         devices(b"modalias,n\n" + b"a,1\n" * 5 + b"a\n")
 
@@ -177,7 +176,7 @@ def test_bad_json_names_the_line(line: bytes, message: str):
 
 
 def test_json_batches(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(inventory, "_BATCH_ROWS", 2)
+    monkeypatch.setattr(lists, "BATCH_ROWS", 2)
     data = b"".join(json.dumps({"modalias": str(n), "n": n}).encode() + b"\n" for n in range(5))
     batches = list(read(data))
     assert [len(batch.devices) for batch in batches] == [2, 2, 1]
@@ -254,6 +253,6 @@ def test_missing_file(tmp_path: Path):
         pass
 
 
-def test_directory(tmp_path: Path):
-    with pytest.raises(FileAccessError), open_inventory(tmp_path):
+def test_directory_that_is_no_sysfs(tmp_path: Path):
+    with pytest.raises(InventoryError, match="expected /sys or a root"), open_inventory(tmp_path):
         pass

@@ -17,8 +17,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SANITIZE = "-fsanitize=address,undefined"
-# Values of PYALIAS_CPU, which chooses among the matcher's variants; "" leaves the choice to the processor.
-VARIANTS = ("",)
 CASES = (
     "test_quirks.py::test_from_modules",
     "test_columns.py",
@@ -26,6 +24,7 @@ CASES = (
     "test_parity_tables.py::test_rows_of_the_aliases[expected-pciids-6.12.117-amd64.tsv.xz]",
     "test_parity_tables.py::test_rows_of_the_aliases[expected-6.12.117-amd64.tsv.xz]",
     "test_properties.py",
+    "test_variants.py",  # every variant of the CPU on the same cases
     "test_bad_input.py::test_long_and_odd_patterns_answer_as_the_oracle",
     "test_bad_input.py::test_hostile_keys",
     "test_corrupt_image.py::test_forged_images_are_refused_or_harmless[0]",
@@ -91,15 +90,13 @@ def test_an_overrun_is_caught(sanitized: dict[str, str]):
     assert "AddressSanitizer: heap-buffer-overflow" in done.stderr
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant or "default")
-def test_cases_run_clean(sanitized: dict[str, str], variant: str):
-    chosen = {"PYALIAS_CPU": variant} if variant else {}
+def test_cases_run_clean(sanitized: dict[str, str]):
     done = subprocess.run(
         # -s: a sanitizer's report goes to standard error just before it ends the process.
         [sys.executable, "-P", "-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider"]
         + [f"tests/{case}" for case in CASES],
         cwd=ROOT,
-        env=sanitized | chosen,
+        env=sanitized,
         check=False,
         capture_output=True,
         text=True,

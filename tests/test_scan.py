@@ -170,14 +170,14 @@ def test_batches_do_not_change_anything(monkeypatch: pytest.MonkeyPatch):
     lines = [f"pci:v1d{number % 7}" for number in range(500)]
     data = ("modalias,n\n" + "".join(f"{line},x\n" for line in lines)).encode()
     whole, total = run(data)
-    monkeypatch.setattr("pyalias.inventory._BATCH_ROWS", 3)
+    monkeypatch.setattr("pyalias.inventory.lists.BATCH_ROWS", 3)
     parts, again = run(data)
     assert parts == whole
     assert total[:7] == again[:7]
 
 
 def test_progress_is_told_the_devices_so_far(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("pyalias.inventory._BATCH_ROWS", 2)
+    monkeypatch.setattr("pyalias.inventory.lists.BATCH_ROWS", 2)
     found = Inventory(io.BytesIO(b"modalias\na\nb\nc\n"), "devices")
     seen: list[int] = []
     scan(INDEX, found, make_row_writer("csv", found.columns), lambda _: None, seen.append)

@@ -21,6 +21,102 @@ static void release_array_capsule(void *capsule)
     free(array);
 }
 
+static void release_stream_capsule(void *capsule)
+{
+    struct ArrowArrayStream *stream = PyCapsule_GetPointer((PyObject *)capsule, "arrow_array_stream");
+    if (stream != NULL && stream->release != NULL)
+        stream->release(stream);
+    free(stream);
+}
+
+/* Structs that only look at what somebody else keeps. */
+static void release_lent_schema(struct ArrowSchema *schema)
+{
+    schema->release = NULL;
+}
+static void release_lent_array(struct ArrowArray *array)
+{
+    array->release = NULL;
+}
+
+/* A stream whose batches a Python object makes: its methods fill in the struct at an address and return
+ * 0, or return the bytes of a message. Consumers call from any thread; each call takes the GIL. */
+struct python_stream {
+    PyObject *producer;
+    PyObject *message;
+};
+
+static int ask_producer(struct ArrowArrayStream *stream, const char *method, void *struct_to_fill)
+{
+    struct python_stream *own = stream->private_data;
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *answer = PyObject_CallMethod(own->producer, method, "n", (Py_ssize_t)struct_to_fill);
+    int failed = answer == NULL || PyBytes_Check(answer);
+
+    PyErr_Clear();
+    if (failed) {
+        Py_XDECREF(own->message);
+        own->message = answer;
+    } else {
+        Py_DECREF(answer);
+    }
+    PyGILState_Release(state);
+    return failed ? 5 /* EIO */ : 0;
+}
+
+static int python_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *schema)
+{
+    return ask_producer(stream, "fill_schema", schema);
+}
+
+static int python_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *array)
+{
+    return ask_producer(stream, "fill_next", array);
+}
+
+/* Bytes objects do not change, and this one lives until the next failure: no GIL is needed. */
+static const char *python_stream_error(struct ArrowArrayStream *stream)
+{
+    struct python_stream *own = stream->private_data;
+
+    return own->message != NULL ? PyBytes_AsString(own->message) : "the stream failed";
+}
+
+static void release_python_stream(struct ArrowArrayStream *stream)
+{
+    struct python_stream *own = stream->private_data;
+
+    /* Who holds a stream beyond the end of Python leaves it to the end of the process. */
+    if (Py_IsInitialized()) {
+        PyGILState_STATE state = PyGILState_Ensure();
+        Py_DECREF(own->producer);
+        Py_XDECREF(own->message);
+        PyGILState_Release(state);
+        free(own);
+    }
+    stream->release = NULL;
+}
+
+/* NULL when out of memory. The producer is an object's address; the stream holds a reference to it. */
+static struct ArrowArrayStream *new_python_stream(void *producer)
+{
+    struct ArrowArrayStream *stream = calloc(1, sizeof *stream);
+    struct python_stream *own = calloc(1, sizeof *own);
+
+    if (stream == NULL || own == NULL) {
+        free(stream);
+        free(own);
+        return NULL;
+    }
+    PyGILState_STATE state = PyGILState_Ensure();
+    own->producer = producer;
+    Py_INCREF(own->producer);
+    PyGILState_Release(state);
+    *stream = (struct ArrowArrayStream){python_stream_schema, python_stream_next, python_stream_error,
+                                        release_python_stream, own};
+    return stream;
+}
+
 static struct ArrowSchema *new_schema(void)
 {
     return calloc(1, sizeof(struct ArrowSchema));

@@ -5,19 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from pyalias.atomic_file import AtomicFile
 from pyalias.cli.index_choice import add_index_options, index_source, open_index
 from pyalias.cli.progress import Progress
-from pyalias.inventory import DEFAULT_COLUMN, FORMATS, Inventory, open_inventory
+from pyalias.inventory import DEFAULT_COLUMN, FORMATS, DeviceNames, Inventory, open_inventory
 from pyalias.scan import Summary, scan
 from pyalias.scan_rows import ROW_FORMATS, make_row_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from pyalias.inventory import Reject
 
 _TOP_MODULES = 10
 _STANDARD = "-"
@@ -28,7 +30,15 @@ Input (UTF-8; any other byte survives; .gz, .xz and .bz2 files are decompressed)
           end of a line belongs to the line's end
   csv     with a header; --column names the column of modaliases
   jsonl   an object a line with the key --column, or just a string
-  auto    by the file's name (.csv, .jsonl, .ndjson, .json), else by its first line
+  auto    by what the file begins with and by its name
+  the others are what other programs write, see docs/inventories.md:
+          sysfs (/sys, a root with one, or a tar archive), udev (udevadm info --export-db), lspci (-vmmkn,
+          -nnmm), lshw (-xml), osquery, nfd, ironic, maas, redfish, nixos-facter, jc, vsphere, hw-probe,
+          hw-probe-json
+
+A row that cannot be read ends the scan with an error that names record and field; with --rejects it goes
+to that file with the reason, and the scan goes on. A device of which not all ids are known (most
+programs leave some out) is counted as partial, and its error is PARTIAL: neither claimed nor unclaimed.
 
 Output: the input's other columns unchanged, then device, modules (CSV: separated by blanks) and, for
 names that libkmod refuses, error (EINVAL: unbalanced brackets). An output file is written completely
@@ -41,7 +51,8 @@ fleet has thousands) and not with the number of rows. Distinct devices are count
 example:
   pyalias scan devices.txt --kernel 6.12.0-amd64 --output answers.csv
   zcat fleet.jsonl.gz | pyalias scan - --format jsonl --index 6.12.pyalias > answers.jsonl
-  cat /sys/bus/*/devices/*/modalias | pyalias scan -
+  pyalias scan /sys
+  udevadm info --export-db | pyalias scan - --rejects rejects.jsonl
 
 exit codes:
   0 done   2 wrong usage   3 bad input, or the output cannot be written   130 interrupted
@@ -61,7 +72,7 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="the device list; - is standard input")
+    parser.add_argument("file", metavar="FILE", help="the inventory; - is standard input")
     parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="form of the input")
     parser.add_argument(
         "--column",
@@ -77,6 +88,11 @@ def add_parser(subparsers: Any) -> None:
         help="the file to write (default: standard output)",
     )
     parser.add_argument("--output-format", choices=ROW_FORMATS, help="form of the output")
+    parser.add_argument(
+        "--rejects", metavar="FILE", help="write rows that cannot be read to a file, as JSON Lines"
+    )
+    parser.add_argument("--host", metavar="NAME", help="the host, where the inventory does not name it")
+    parser.add_argument("--names", action="store_true", help="add names from pci.ids and usb.ids to records")
     parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
     add_index_options(parser)
@@ -85,7 +101,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Scan and summarise."""
-    with _open_input(options) as inventory, open_index(options) as index:
+    with ExitStack() as stack:
+        rejects = _open_rejects(options, stack)
+        inventory = stack.enter_context(_open_input(options, rejects))
+        index = stack.enter_context(open_index(options))
         rows = make_row_writer(_output_format(options, inventory), inventory.columns)
         with _open_output(options) as output, _progress(options, inventory) as progress:
             summary = scan(index, inventory, rows, output.write, progress)
@@ -98,13 +117,28 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _open_rejects(options: argparse.Namespace, stack: ExitStack) -> Callable[[Reject], object] | None:
+    if options.rejects is None:
+        return None
+    file = stack.enter_context(AtomicFile(options.rejects))
+    return lambda reject: file.write(reject.to_json())
+
+
 @contextmanager
-def _open_input(options: argparse.Namespace) -> Iterator[Inventory]:
+def _open_input(
+    options: argparse.Namespace, rejects: Callable[[Reject], object] | None
+) -> Iterator[Inventory]:
+    choices = {
+        "format": options.format,
+        "column": options.column,
+        "host": options.host,
+        "rejects": rejects,
+        "names": DeviceNames() if options.names else None,
+    }
     if options.file == _STANDARD:
-        name = "standard input"
-        yield Inventory(sys.stdin.buffer, name, format=options.format, column=options.column)
+        yield Inventory(sys.stdin.buffer, "standard input", **choices)
     else:
-        with open_inventory(options.file, format=options.format, column=options.column) as inventory:
+        with open_inventory(options.file, **choices) as inventory:
             yield inventory
 
 
@@ -151,6 +185,8 @@ def _report(summary: Summary, source: str) -> str:
         ("matched", _share(summary.matched, summary.devices)),
         ("unmatched", _share(summary.unmatched, summary.devices)),
         ("invalid", _share(summary.invalid, summary.devices)),
+        *([("partial", _share(summary.partial, summary.devices))] if summary.partial else []),
+        *([("rejected", f"{summary.rejected:,} rows")] if summary.rejected else []),
         ("blank lines", f"{summary.blank:,}"),
         ("top modules", ", ".join(f"{module} {devices:,}" for module, devices in top) or "none"),
         ("rate", f"{summary.rate:,.0f} devices/s ({summary.seconds:.3f} s)"),

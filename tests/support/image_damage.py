@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from struct import pack_into, unpack_from
 from typing import TYPE_CHECKING
 
+import pytest
+
 import pyalias
+from pyalias import _binding
 from support.module_tree import write_module_directory
 
 if TYPE_CHECKING:
@@ -28,6 +32,11 @@ ALIASES = [
     (b"pci:v00008086d000010D3sv00008086sd0000A01Fbc*sc*i*", "e1000e"),
     (b"pci:v0000808?d*", "residue"),
     (b"vfio_pci:v00008086d000010D3sv*sd*bc*sc*i*", "vfio_variant"),
+    (b"vfio_pci:v00008086d000010D3sv00008086sd00000001bc*sc*i*", "vfio_by_sub_ids"),
+    (b"vfio_pci:v00008086d000010D3sv00008086sd*bc02sc*i*", "vfio_by_subvendor"),
+    (b"vfio_pci:v00008086d*sv*sd*bc02sc00i*", "vfio_by_vendor"),
+    (b"vfio_pci:v*d00001572sv00008086sd*bc*sc*i*", "vfio_by_device"),
+    (b"vfio_pci:v*d*sv*sd*bc01sc08i02*", "vfio_by_class"),
     (b"usb:v046DpC52Bd*dc*dsc*dp*ic03isc*ip*in*", "usbhid"),
     (b"usb:v*p*d*dc*dsc*dp*ic03isc*ip*in*", "usbhid"),
     (b"usb:v046DpC52Bd0[1-3]*dc*dsc*dp*ic*isc*ip*in*", "unifying"),
@@ -65,6 +74,21 @@ KEYS = [
     b"a]",
     b"x" * 5000,
 ]
+# The buses with residue have no flat table (pci_table.h), vfio_pci has; long enough for whole blocks.
+VFIO_COLUMN = (
+    b"\n".join(
+        b"vfio_pci:v%08Xd%08Xsv%08Xsd%08Xbc%02Xsc%02Xi%02X"
+        % (vendor, device, subvendor, subdevice, *class_code)
+        for vendor, device, subvendor, subdevice, class_code in product(
+            (0x8086, 0x15B3),
+            (0x10D3, 0x1572, 0xFFFF),
+            (0x8086, 1),
+            (1, 0xFFFF),
+            ((2, 0, 0), (1, 8, 2), (1, 8, 3), (255, 255, 255)),
+        )
+    )
+    + b"\nodd\n"
+)
 
 
 def small_image(directory: Path) -> bytes:
@@ -93,6 +117,14 @@ def with_checksum(image: bytearray) -> bytes:
     return bytes(image)
 
 
+def with_some_variant(image: bytes) -> pyalias.AliasIndex:
+    """An index that uses one of the CPU's variants; another image most likely uses another."""
+    variants = _binding.variants()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYALIAS_CPU", variants[image[CHECKSUM_AT] % len(variants)])
+        return pyalias.AliasIndex.from_bytes(image)
+
+
 def use_everything(image: bytes) -> Iterator[object]:
     """Open an image and ask it all there is to ask; yields the answers, raises what opening raises."""
     index = pyalias.AliasIndex.from_bytes(image)
@@ -108,4 +140,5 @@ def use_everything(image: bytes) -> Iterator[object]:
     yield answers.table
     numbers = {name: [0x8086, 0x10D3, 2**32 - 1] for name in ("vendor", "device", "subvendor", "subdevice")}
     yield list(index.lookup_ids(**numbers, class_code=[0x020000, 0, 0xFFFFFF]))
+    yield list(with_some_variant(image).lookup_many(VFIO_COLUMN))
     yield [index._image.line(line) for line in range(index.counts.aliases)]

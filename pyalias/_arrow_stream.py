@@ -1,0 +1,397 @@
+"""Arrow record batches in; the same batches, with columns of answers behind theirs, out.
+
+By the PyCapsule protocol on both sides, without an Arrow library. Columns that come in go out as they
+are: nothing of them is copied.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pyalias import _arrow, _binding
+from pyalias._binding import SharedBuffer
+from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from pyalias.answers import Answers, AnswerTable, Names
+
+_VIEW_INLINE = 12
+# Shorter names than this are never too long for libkmod: name and module must fit into 4,096 bytes.
+_SURELY_SHORT = 2048
+_C_TYPES = {
+    "c": "int8_t", "C": "uint8_t", "s": "int16_t", "S": "uint16_t",
+    "i": "int32_t", "I": "uint32_t", "l": "int64_t", "L": "uint64_t",
+}  # fmt: skip
+
+
+class LentColumn:
+    """One column of a batch, for somebody who is done with it before the batch goes."""
+
+    def __init__(self, schema: Any, array: Any) -> None:
+        self._schema = schema
+        self._array = array
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The two capsules of the protocol."""
+        del requested_schema
+        return (
+            _arrow.new_capsule(*_binding.lend(self._schema), _arrow.SCHEMA_NAME),
+            _arrow.new_capsule(*_binding.lend(self._array), _arrow.ARRAY_NAME),
+        )
+
+    def row(self, row: int) -> bytes:
+        """The bytes of a row that is not null."""
+        schema, array = self._schema, self._array
+        if schema.dictionary:
+            row = _binding.arrow_index(array, _C_TYPES[_binding.arrow_format(schema)], row)
+            schema, array = schema.dictionary, array.dictionary
+        layout = _arrow.layout_of(schema)
+        return b"" if layout is None else _binding.arrow_row(array, layout, row)
+
+
+# ---- where batches come from ----
+
+
+class _Source(Protocol):
+    def new_schema(self) -> Any:
+        """The schema of all batches, a new one each time."""
+
+    def next(self) -> Any:
+        """The next batch, or ``None``."""
+
+
+class _Stream:
+    def __init__(self, table: Any) -> None:
+        self._capsule = table.__arrow_c_stream__()
+        pointer = _arrow.capsule_pointer(self._capsule, _arrow.STREAM_NAME)
+        self._stream = _binding.arrow_struct("ArrowArrayStream", pointer)
+
+    def new_schema(self) -> Any:
+        return _binding.arrow_stream_schema(self._stream)
+
+    def next(self) -> Any:
+        return _binding.arrow_stream_next(self._stream)
+
+
+class _Batches:
+    """Objects that are a batch each."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._rest = iter(batches)
+        self._first = self._pull()
+        if self._first is None:
+            raise ColumnError("no batches: an empty iterable has no columns; pass a table or a stream")
+        self._described = self._first
+        self._shape = _shape(self.new_schema())
+        self._number = 0
+
+    def _pull(self) -> Any:
+        batch = next(self._rest, None)
+        if batch is not None and not hasattr(batch, "__arrow_c_array__"):
+            kind = type(batch).__name__
+            raise ColumnError(f"expected Arrow record batches (__arrow_c_array__), found {kind}")
+        return batch
+
+    def new_schema(self) -> Any:
+        batch = self._described
+        capsule = (
+            batch.__arrow_c_schema__()
+            if hasattr(batch, "__arrow_c_schema__")
+            else batch.__arrow_c_array__()[0]
+        )
+        return _taken("ArrowSchema", capsule, _arrow.SCHEMA_NAME)
+
+    def next(self) -> Any:
+        batch, self._first = self._first or self._pull(), None
+        if batch is None:
+            return None
+        schema, array = batch.__arrow_c_array__()
+        shape = _shape(_taken("ArrowSchema", schema, _arrow.SCHEMA_NAME))
+        if shape != self._shape:
+            raise ColumnError(
+                f"batch {self._number}: its columns {shape} are not those before: {self._shape}"
+            )
+        self._number += 1
+        return _taken("ArrowArray", array, _arrow.ARRAY_NAME)
+
+
+def _taken(kind: str, capsule: object, name: bytes) -> Any:
+    return _binding.take(kind, _arrow.capsule_pointer(capsule, name))
+
+
+def _shape(schema: Any) -> list[tuple[str, str]]:
+    columns = (schema.children[place] for place in range(schema.n_children))
+    return [(_binding.schema_name(column), _binding.arrow_format(column)) for column in columns]
+
+
+def open_source(batches: Any) -> _Source:
+    """A table, stream or reader; or one record batch; or an iterable of them.
+
+    Raises:
+        ColumnError: something else.
+    """
+    if hasattr(batches, "__arrow_c_stream__"):
+        return _Stream(batches)
+    if hasattr(batches, "__arrow_c_array__"):
+        return _Batches([batches])
+    try:
+        return _Batches(batches)
+    except TypeError as error:
+        kind = type(batches).__name__
+        raise ColumnError(
+            f"expected Arrow data (a table, a stream, an iterable of record batches), found {kind}"
+        ) from error
+
+
+# ---- columns of answers ----
+
+
+class _Texts:
+    """Texts by id as Arrow string views: what is known stays, what is new is put behind it."""
+
+    def __init__(self) -> None:
+        self.views = bytearray()
+        self._text = bytearray()
+        self._shared: SharedBuffer | None = None
+
+    def __len__(self) -> int:
+        return len(self.views) // 16
+
+    def add(self, texts: Iterable[bytes]) -> None:
+        """The texts of the next ids."""
+        for text in texts:
+            size = len(text).to_bytes(4, "little")
+            if len(text) <= _VIEW_INLINE:
+                self.views += size + text.ljust(_VIEW_INLINE, b"\0")
+            else:
+                at = len(self._text).to_bytes(4, "little")
+                self.views += size + text[:4] + b"\0\0\0\0" + at
+                self._text += text
+        self._shared = None
+
+    @property
+    def text(self) -> SharedBuffer:
+        """The bytes that views point into."""
+        if self._shared is None:
+            self._shared = _binding.shared_bytes(self._text)
+        return self._shared
+
+
+_ERRORS = _Texts()
+_ERRORS.add([b"", b"EINVAL", b"ENAMETOOLONG"])
+_ERROR_IDS = {errno.EINVAL: 1, errno.ENAMETOOLONG: 2}
+
+
+class AnswerColumns:
+    """Makes the columns of answers for one batch after another, and counts.
+
+    ``kinds`` maps the names of new columns to what they hold: ``text`` (the module names, with blanks
+    between them, utf8_view), ``list`` (dictionary<uint32, list<utf8>>), ``id`` (the answer's number in
+    this index, uint32), ``error`` (``EINVAL`` or ``ENAMETOOLONG`` where libkmod refuses the row, else
+    null).
+    """
+
+    def __init__(self, lookup_many: Callable[[Any], Answers], lookup: Any, kinds: dict[str, str]) -> None:
+        self._lookup_many = lookup_many
+        self._lookup = lookup
+        self._kinds = kinds
+        self._table: AnswerTable | None = None
+        self._texts = _Texts()
+        self._counts = SharedBuffer(0)
+        self._folded: dict[Names, int] = {}
+        self.rows = self.nulls = self.invalid = 0
+
+    def schemas(self) -> list[Any]:
+        """The schemas of the new columns."""
+        formats = {"text": "vu", "error": "vu", "id": "I"}
+        return [
+            _binding.named(_list_column(self._lookup_many([]))[0], name)
+            if kind == "list"
+            else _binding.column_schema(formats[kind], name)
+            for name, kind in self._kinds.items()
+        ]
+
+    def arrays(self, column: LentColumn) -> list[Any]:
+        """The arrays of the new columns for one batch."""
+        answers = self._lookup_many(column)
+        ids, validity, table = answers.columns()
+        self._renew(table)
+        self._count(answers, ids)
+        makers: dict[str, Callable[[], Any]] = {
+            "text": lambda: self._text_array(ids, validity, answers.null_count),
+            "list": lambda: _list_column(answers)[1],
+            "id": lambda: _binding.numbers_array(ids, validity, answers.null_count),
+            "error": lambda: self._error_array(answers, column),
+        }
+        return [makers[kind]() for kind in self._kinds.values()]
+
+    def table(self) -> tuple[Names, ...]:
+        """The module names of every id given so far, in order of id."""
+        return () if self._table is None else self._table.table(len(self._table))
+
+    def totals(self) -> dict[Names, int]:
+        """How many rows have each answer; refused and null rows are not among them."""
+        self._fold()
+        totals = dict(self._folded)
+        totals[()] = totals.get((), 0) - self.nulls - self.invalid
+        return totals
+
+    def _renew(self, table: AnswerTable) -> None:
+        """Ids belong to a table; hostile input, of very many answers, makes an index start another."""
+        if table is not self._table:
+            if self._table is not None and "id" in self._kinds.values():
+                raise LimitError("more than a million distinct answers: the ids have started anew")
+            self._fold()
+            self._table, self._texts, self._counts = table, _Texts(), SharedBuffer(0)
+
+    def _count(self, answers: Answers, ids: SharedBuffer) -> None:
+        self.rows += len(answers)
+        self.nulls += answers.null_count
+        self.invalid += len(answers.invalid)
+        known = len(self._table or ())
+        if self._counts.size < 8 * known:
+            counts = SharedBuffer(8 * known)
+            counts.view()[: self._counts.size] = self._counts.view()
+            self._counts = counts
+        _binding.count_ids(ids, self._counts)
+
+    def _fold(self) -> None:
+        if self._table is None:
+            return
+        for answer, count in enumerate(self._counts.view().cast("Q")):
+            if count:
+                names = self._table.names(answer)
+                self._folded[names] = self._folded.get(names, 0) + count
+        self._counts = SharedBuffer(self._counts.size)
+
+    def _text_array(self, ids: SharedBuffer, validity: SharedBuffer | None, nulls: int) -> Any:
+        table, texts = self._table, self._texts
+        if table is not None and len(texts) < len(table):
+            new = (table.names(answer) for answer in range(len(texts), len(table)))
+            texts.add(" ".join(names).encode("utf-8", "surrogateescape") for names in new)
+        return _binding.views_array(ids, texts.views, texts.text, validity, nulls)
+
+    def _error_array(self, answers: Answers, column: LentColumn) -> Any:
+        rows = len(answers)
+        ids, bits = SharedBuffer(4 * rows), SharedBuffer((rows + 7) // 8)
+        numbers, valid = ids.view().cast("I"), bits.view()
+        for row in answers.invalid:
+            numbers[row] = self._refusal(column.row(row))
+            valid[row // 8] |= 1 << row % 8
+        return _binding.views_array(ids, _ERRORS.views, _ERRORS.text, bits, rows - len(answers.invalid))
+
+    def _refusal(self, device: bytes) -> int:
+        """Which of libkmod's two errors it is, only the single lookup tells."""
+        if len(device) < _SURELY_SHORT:
+            return _ERROR_IDS[errno.EINVAL]
+        try:
+            self._lookup(device)
+        except InvalidModaliasError as error:
+            return _ERROR_IDS[error.errno]
+        return 0
+
+
+def _list_column(answers: Answers) -> tuple[Any, Any]:
+    schema, array = answers.__arrow_c_array__()
+    return (
+        _taken("ArrowSchema", schema, _arrow.SCHEMA_NAME),
+        _taken("ArrowArray", array, _arrow.ARRAY_NAME),
+    )
+
+
+# ---- the stream ----
+
+
+class MatchedBatches:
+    """The batches of a source, each with columns of answers behind its own; handed out once.
+
+    An Arrow stream by the PyCapsule protocol: give it to whatever takes one. ``failure`` is what went
+    wrong in Python while a consumer asked for a batch; the consumer only sees its text.
+    """
+
+    def __init__(self, source: _Source, column: str, columns: AnswerColumns, names: Sequence[str]) -> None:
+        self._source = source
+        self.answers = columns
+        self._progress: Callable[[int], None] | None = None
+        self.failure: BaseException | None = None
+        self._reader: _Reader | None = None
+        self._schema = source.new_schema()
+        self._place = _find_column(self._schema, column, names)
+        _arrow.layout_of(self._schema.children[self._place])
+
+    def tell(self, progress: Callable[[int], None] | None) -> None:
+        """Call a function with the number of rows so far after each batch."""
+        self._progress = progress
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The capsule of the protocol."""
+        del requested_schema
+        return _arrow.new_capsule(*_binding.python_stream(_Reader(self)), _arrow.STREAM_NAME)
+
+    def schema(self) -> Any:
+        """The schema of what comes out, a new one each time."""
+        return _binding.widen(self._source.new_schema(), self.answers.schemas())
+
+    def next(self, reader: _Reader) -> Any:
+        """The next batch, or ``None``, for the one reader that came first.
+
+        Raises:
+            ColumnError: another reader, which would get what the first one leaves.
+        """
+        self._reader = self._reader or reader
+        if self._reader is not reader:
+            raise ColumnError("these batches can be read once: make a table of them to read them again")
+        batch = self._source.next()
+        if batch is None:
+            return None
+        column = LentColumn(self._schema.children[self._place], batch.children[self._place])
+        wider = _binding.widen(batch, self.answers.arrays(column))
+        if self._progress:
+            self._progress(self.answers.rows)
+        return wider
+
+
+class _Reader:
+    """What one Arrow stream asks, from C (``_binding.python_stream``)."""
+
+    def __init__(self, batches: MatchedBatches) -> None:
+        self._batches = batches
+
+    def fill_schema(self, address: int) -> int | bytes:
+        return self._answer(lambda: _binding.move(self._batches.schema(), address))
+
+    def fill_next(self, address: int) -> int | bytes:
+        return self._answer(lambda: self._next(address))
+
+    def _next(self, address: int) -> None:
+        batch = self._batches.next(self)
+        if batch is None:
+            _binding.end_stream_at(address)
+        else:
+            _binding.move(batch, address)
+
+    def _answer(self, fill: Callable[[], None]) -> int | bytes:
+        try:
+            fill()
+        except BaseException as error:  # noqa: BLE001 C cannot pass it on: who drives the consumer raises it
+            self._batches.failure = error
+            return (str(error) or type(error).__name__).encode(errors="replace")
+        return 0
+
+
+def _find_column(schema: Any, column: str, added: Sequence[str]) -> int:
+    if not _binding.arrow_format(schema).startswith("+s"):
+        raise ColumnError("expected record batches, found a single column: use lookup_many() for it")
+    names = [name for name, _ in _shape(schema)]
+    if names.count(column) != 1:
+        problem = "several columns" if column in names else "no column"
+        raise ColumnError(f"{problem} named {column!r}; the columns are: {', '.join(names) or 'none'}")
+    twice = sorted(set(added) & set(names))
+    if twice:
+        raise ColumnError(
+            f"the input has columns that the output writes itself, rename them: {', '.join(twice)}"
+        )
+    return names.index(column)
