@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from pyalias import _binding
+from pyalias._binding import arrow as structs
 from pyalias.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -58,17 +59,17 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
         return _match_stream(batch, column.__arrow_c_stream__())
     # The capsules own the structs and release them when they go.
     schema_capsule, array_capsule = column.__arrow_c_array__()
-    schema = _binding.arrow_struct("ArrowSchema", capsule_pointer(schema_capsule, SCHEMA_NAME))
-    array = _binding.arrow_struct("ArrowArray", capsule_pointer(array_capsule, ARRAY_NAME))
+    schema = structs.arrow_struct("ArrowSchema", capsule_pointer(schema_capsule, SCHEMA_NAME))
+    array = structs.arrow_struct("ArrowArray", capsule_pointer(array_capsule, ARRAY_NAME))
     return _match_array(batch, schema, array)
 
 
 def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
-    stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
-    schema = _binding.arrow_stream_schema(stream)
+    stream = structs.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
+    schema = structs.arrow_stream_schema(stream)
     layout_of(schema)
     parts = []
-    while (array := _binding.arrow_stream_next(stream)) is not None:
+    while (array := structs.arrow_stream_next(stream)) is not None:
         parts.append(_match_array(batch, schema, array))
     return _binding.joined(parts) if parts else _binding.null_ids(0)
 
@@ -76,7 +77,7 @@ def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
 def layout_of(schema: Any) -> int | None:
     """How the strings of a column lie; ``None`` for a column of Arrow's null type."""
     text = schema.dictionary or schema
-    kind = _binding.arrow_format(text)
+    kind = structs.arrow_format(text)
     if kind == "n":
         return None
     if kind in _LAYOUTS:
@@ -90,20 +91,20 @@ def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
     if layout is None:
         return _binding.null_ids(array.length)
     if not schema.dictionary:
-        return batch.match(_binding.arrow_column(array, layout))
-    kind = _binding.arrow_format(schema)
+        return batch.match(structs.arrow_column(array, layout))
+    kind = structs.arrow_format(schema)
     if kind not in _INDEX_SIZES:
         raise ColumnError(f"dictionary indices of Arrow type {kind!r}: expected an integer type")
-    values = batch.match(_binding.arrow_column(array.dictionary, layout))
-    indices, validity = _binding.arrow_indices(array)
+    values = batch.match(structs.arrow_column(array.dictionary, layout))
+    indices, validity = structs.arrow_indices(array)
     return batch.gather(values, indices, _INDEX_SIZES[kind], array.offset, array.length, validity)
 
 
 # Every batch of an index exports the same table until a new answer turns up.
 @lru_cache(maxsize=4)
-def _names_table(table: tuple[Names, ...]) -> _binding.NamesTable:
+def _names_table(table: tuple[Names, ...]) -> structs.NamesTable:
     texts = [name.encode("utf-8", "surrogateescape") for names in table for name in names]
-    return _binding.NamesTable(
+    return structs.NamesTable(
         _binding.shared_bytes(_offsets(map(len, table))),
         len(table),
         _binding.shared_bytes(_offsets(map(len, texts))),
@@ -125,7 +126,7 @@ def export_answers(
     ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, table: tuple[Names, ...]
 ) -> tuple[object, object]:
     """The two capsules of ``__arrow_c_array__`` for settled ids over a table."""
-    exported = _binding.export_arrow(ids, validity, nulls, _names_table(table))
+    exported = structs.export_arrow(ids, validity, nulls, _names_table(table))
     return (
         _new_capsule(exported.schema, SCHEMA_NAME, exported.schema_destructor),
         _new_capsule(exported.array, ARRAY_NAME, exported.array_destructor),
