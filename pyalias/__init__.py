@@ -1,7 +1,6 @@
 """Which kernel module claims which device: modules.alias, compiled, with libkmod's exact answers."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from pyalias.aliases import Alias
 from pyalias.answers import Answers
@@ -22,7 +21,10 @@ from pyalias.errors import (
 )
 from pyalias.index import AliasIndex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyalias.kmod import Kmod
 
 __version__ = "0.1.0"
@@ -55,5 +57,7 @@ def __getattr__(name: str) -> Any:
 
         return Kmod
     if name in {"engines", "pci", "vfio"}:
+        from importlib import import_module  # noqa: PLC0415 as above
+
         return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

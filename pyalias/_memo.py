@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pyalias import _binding
 from pyalias.answers import AnswerTable
 from pyalias.errors import ColumnError, InvalidModaliasError, PyaliasError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, overload
 
 from pyalias._binding import Numbers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import overload
+
     from pyalias._binding import Image, SharedBuffer
 
 Names = tuple[str, ...]
@@ -106,10 +108,13 @@ class Answers(Sequence["Names | None"]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, row: int) -> Names | None: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Names | None]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, row: int) -> Names | None: ...
+        @overload
+        def __getitem__(self, row: slice) -> list[Names | None]: ...
+
     def __getitem__(self, row: int | slice) -> Names | list[Names | None] | None:
         if isinstance(row, slice):
             return [self[number] for number in range(*row.indices(len(self)))]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from array import array
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
 from pyalias import _binding, kernels
 from pyalias._batch import Batch, thread_count
@@ -14,7 +11,6 @@ from pyalias._binding import Counts, Image, Source
 from pyalias._memo import Memo, encoded, key_of
 from pyalias.aliases import Alias
 from pyalias.answers import Answers
-from pyalias.atomic_file import AtomicFile
 from pyalias.errors import (
     AliasFileError,
     ColumnError,
@@ -22,9 +18,11 @@ from pyalias.errors import (
     ImageError,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
+    from typing import Any, Self
 
     from typing_extensions import Buffer
 
@@ -92,8 +90,8 @@ class AliasIndex:
             FileAccessError: the file is missing or cannot be read.
             AliasFileError: an ``alias`` line without a module, or a text without any alias in it.
         """
-        text = kernels.read_file(Path(path), "expected a modules.alias text")
-        index = cls._compile([kernels.alias_text_source(Path(path).name, text)])
+        text = kernels.read_file(path, "expected a modules.alias text")
+        index = cls._compile([kernels.alias_text_source(_name_of(path), text)])
         if not index.counts.aliases:
             _refuse_other_text(text, os.fspath(path))
         return index
@@ -109,8 +107,8 @@ class AliasIndex:
             ImageError: it is no index of depmod's, or damaged; the message says at which byte.
             AliasFileError: it holds no aliases, but names or dependencies.
         """
-        data = kernels.read_file(Path(path), "expected an index that depmod wrote")
-        return cls._compile([kernels.bin_alias_source(Path(path).name, data)])
+        data = kernels.read_file(path, "expected an index that depmod wrote")
+        return cls._compile([kernels.bin_alias_source(_name_of(path), data)])
 
     @classmethod
     def compile(cls, aliases: Iterable[Alias | tuple[str | bytes, str | bytes]]) -> Self:
@@ -146,6 +144,8 @@ class AliasIndex:
         Raises:
             FileAccessError: the file cannot be written; what stood there before still does.
         """
+        from pyalias.atomic_file import AtomicFile  # noqa: PLC0415 what only reads needs none
+
         with AtomicFile(path) as file:
             file.write(self._image.view())
 
@@ -161,13 +161,13 @@ class AliasIndex:
             ImageError: it is no intact index of this version.
         """
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:
                 if not os.fstat(file.fileno()).st_size:
                     raise ImageError("an empty file is no compiled index", os.fspath(path))
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise FileAccessError.from_oserror(error, path, "expected a compiled index") from error
-        return cls(Image(data, os.fspath(path)), str(Path(path).absolute()))
+        return cls(Image(data, os.fspath(path)), os.path.join(os.getcwd(), path))
 
     @classmethod
     def from_bytes(cls, data: Buffer) -> Self:
@@ -342,6 +342,10 @@ def _refuse_other_text(text: bytes, path: str) -> None:
             )
 
 
+def _name_of(path: str | os.PathLike[str]) -> str:
+    return os.path.basename(os.fspath(path).rstrip("/"))
+
+
 def _text(text: Any) -> Any:
     try:
         return _binding.text_bytes(text)
@@ -363,7 +367,11 @@ def _list_of(modaliases: Any) -> Sequence[Any]:
 
 def _number_column(name: str, column: Any) -> memoryview:
     try:
-        view = memoryview(array("I", column) if isinstance(column, list | tuple) else column)
+        if isinstance(column, list | tuple):
+            from array import array  # noqa: PLC0415 most columns are buffers already
+
+            column = array("I", column)
+        view = memoryview(column)
     except (TypeError, ValueError, OverflowError) as error:
         raise ColumnError(f"{name}: expected a column of uint32: {error}") from error
     if (

@@ -18,7 +18,7 @@ CORE = ROOT / "csrc"
 # A layer may import those above it, and modules of its own layer. Not named here: what a layer is made of.
 LAYERS = (
     {"errors"},
-    {"aliases", "modalias", "names", "_binding", "atomic_file"},
+    {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "index"},
     {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
     {"cli", "conformance"},
@@ -28,7 +28,7 @@ SEES_ONLY = {
     "inventory": {"errors", "modalias"},
     "modalias": {"errors"},
     "errors": set(),
-    "aliases": {"errors"},
+    "aliases": {"errors", "_records"},
 }
 OPTIONAL = {
     "numpy",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
 from pyalias._binding.core import ffi, lib, raise_error
+from pyalias._records import NamedTuple
 from pyalias.errors import ColumnError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, Final
 
     from typing_extensions import Buffer
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 from pyalias._native import ffi, lib
 from pyalias.errors import AliasFileError, ColumnError, ImageError, InvalidModaliasError, LimitError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["address_of", "ffi", "lib", "raise_error", "refusal", "text_of"]
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import threading
-import weakref
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from _thread import allocate_lock
 
 from pyalias._binding.core import ffi, lib, raise_error, refusal, text_of
+from pyalias._records import NamedTuple
 from pyalias.errors import PyaliasError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any, Final
 
     from typing_extensions import Buffer
 
@@ -133,6 +134,8 @@ class Image:
         if isinstance(data, memoryview):
             # Garbage collection may clear a memoryview while cffi still uses it, and crash (CPython 3.11).
             # Held from outside for as long as the image lives, it is never garbage together with it.
+            import weakref  # noqa: PLC0415 it takes a while, and few images lie in a memoryview
+
             weakref.finalize(self, id, data).atexit = False
         opened = ffi.new("pya_image **")
         error = ffi.new("pya_error *")
@@ -271,7 +274,7 @@ class Numbers:
         self._handle: Any = None  # made when the first answer comes that may not be stored
         self._modules = ffi.new("uint32_t[]", 16)
         # The C side wants one thread at a time, and calls into it release the GIL.
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
 
     def __len__(self) -> int:
         return self._stored if self._handle is None else int(lib.pya_answers_count(self._handle))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pyalias._binding import BinFile
+from pyalias._records import NamedTuple
 from pyalias.errors import FileAccessError, ImageError, InvalidModaliasError
 from pyalias.kmod.stamps import stamp_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     from typing_extensions import Buffer
 
@@ -147,7 +149,7 @@ def _unreadable(error: OSError, path: str) -> FileAccessError:
 def is_bin_index(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as depmod's indexes do; false where it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 pathlib takes longer to import than to open this
+        with open(path, "rb") as file:
             return file.read(4) == _MAGIC
     except OSError:
         return False

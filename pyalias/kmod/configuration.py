@@ -6,14 +6,15 @@ import os
 import re
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
 
+from pyalias._records import NamedTuple
 from pyalias.errors import FileAccessError
 from pyalias.kmod.commandline import parse_command_line
 from pyalias.kmod.stamps import stamp, stamp_of
 from pyalias.kmod.text import to_text
 from pyalias.names import normalise_alias
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -223,7 +224,7 @@ def find_files(
     Raises:
         FileAccessError: a path is missing or a directory cannot be listed, unless ``may_be_absent``.
     """
-    found = {name: os.path.join(module_directory, name) for name in MODULE_FILES}  # noqa: PTH118
+    found = {name: os.path.join(module_directory, name) for name in MODULE_FILES}
     warnings: list[str] = []
     for named in paths:
         path = os.fspath(named)
@@ -247,7 +248,7 @@ def _files_of(path: str, warnings: list[str]) -> Iterator[tuple[str, str]]:
     try:
         entries = os.scandir(path)
     except NotADirectoryError:
-        yield os.path.basename(path), path  # noqa: PTH119
+        yield os.path.basename(path), path
         return
     with entries:
         for entry in entries:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias import kernels
+from pyalias._records import NamedTuple
 from pyalias.kmod import configuration as modprobe_d
 from pyalias.kmod.commandline import LONGEST
-from pyalias.kmod.indexes import BIN_NAMES, BinIndexes, Indexes, Prefer, open_bin_indexes, open_indexes
+from pyalias.kmod.indexes import BIN_NAMES, BinIndexes, open_bin_indexes, open_indexes
 from pyalias.kmod.lookup import Tables
 from pyalias.kmod.module import Module
 from pyalias.kmod.show_depends import Action, show_depends
@@ -18,10 +17,13 @@ from pyalias.kmod.stamps import stamps
 from pyalias.kmod.text import to_bytes
 from pyalias.kmod.textindexes import TEXT_NAMES, TextIndexes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pyalias.kmod.configuration import Configuration
+    from pyalias.kmod.indexes import Indexes, Prefer
     from pyalias.kmod.stamps import Stamp
 
 _COMMAND_LINE = "/proc/cmdline"
@@ -87,10 +89,10 @@ class Kmod:
     ) -> None:
         if release is not None and modules_dir is None:
             modules_dir = f"/lib/modules/{release}"
-        elif release is not None and Path(modules_dir or "").is_dir():
+        elif release is not None and os.path.isdir(modules_dir or ""):
             raise ValueError("expected modules_dir or release, found both: the directory names the kernel")
         self._release = release
-        self._directory = os.path.abspath(kernels.modules_directory(modules_dir, root))  # noqa: PTH100
+        self._directory = os.path.abspath(kernels.modules_directory(modules_dir, root))
         self._root = root
         self._default_config = config is None
         if config is None:
@@ -106,6 +108,8 @@ class Kmod:
     @property
     def directory(self) -> Path:
         """The module directory, absolute; symbolic links in it stay as they are."""
+        from pathlib import Path  # noqa: PLC0415 lookups need none, and it takes long to import
+
         return Path(self._directory)
 
     # ---- files ----
@@ -152,10 +156,10 @@ class Kmod:
         """Text files, packages, and directories that depmod has not, or not wholly, seen."""
         directory = self._directory
         names = [f"{directory}/{name}" for name in (*BIN_NAMES, *TEXT_NAMES)]
-        module_stamps = stamps(names if os.path.isdir(directory) else [directory])  # noqa: PTH112
+        module_stamps = stamps(names if os.path.isdir(directory) else [directory])
         seen = any(module_stamps.get(f"{directory}/{name}") for name in kernels.DEPMOD_FILES)
-        texts = {} if seen else kernels.undepmodded_texts(self.directory, self._release)
-        indexes = TextIndexes(texts) if texts else open_indexes(self.directory, self._prefer)
+        texts = {} if seen else kernels.undepmodded_texts(directory, self._release)
+        indexes = TextIndexes(texts) if texts else open_indexes(directory, self._prefer)
         return indexes, texts, module_stamps
 
     def _command_line(self) -> bytes:

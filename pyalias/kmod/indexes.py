@@ -5,21 +5,21 @@ from __future__ import annotations
 import errno
 import os
 from _thread import allocate_lock
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from pyalias import kernels
 from pyalias.errors import FileAccessError, ImageError
 from pyalias.kmod.binindex import BinIndex, OpenedFile
 from pyalias.kmod.textindexes import TextIndexes, read_module_texts
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from typing import Any, Literal, TypeVar
 
     from pyalias.kmod.binindex import BinEntry
 
-Prefer = Literal["bin", "text"]
-_T = TypeVar("_T")
+    Prefer = Literal["bin", "text"]
+    _T = TypeVar("_T")
 
 BIN_NAMES = (
     "modules.dep.bin",
@@ -28,28 +28,6 @@ BIN_NAMES = (
     "modules.builtin.bin",
     "modules.builtin.alias.bin",
 )
-
-
-class Indexes(Protocol):
-    """What the lookup asks; keys are normalised."""
-
-    def dependency_line(self, name: bytes) -> str | None:
-        """The line of ``modules.dep`` for a module, ``PATH: PATH ...``."""
-
-    def symbol_modules(self, key: bytes) -> list[str]:
-        """The modules that export a symbol; the key begins with ``symbol:``."""
-
-    def alias_modules(self, key: bytes) -> list[str]:
-        """The modules whose aliases match."""
-
-    def is_builtin(self, name: bytes) -> bool:
-        """Whether a module is built into the kernel."""
-
-    def builtin_alias_modules(self, key: bytes) -> list[str]:
-        """The built-in modules whose aliases match."""
-
-    def patterns(self) -> dict[str, list[str]]:
-        """The aliases of each module, built-in ones included."""
 
 
 class BinIndexes:
@@ -75,27 +53,27 @@ class BinIndexes:
         )
 
     def dependency_line(self, name: bytes) -> str | None:
-        """As ``Indexes``."""
+        """As ``TextIndexes``."""
         return _search(self._dep, name)
 
     def symbol_modules(self, key: bytes) -> list[str]:
-        """As ``Indexes``."""
+        """As ``TextIndexes``."""
         return _search_wild(self._symbols, key)
 
     def alias_modules(self, key: bytes) -> list[str]:
-        """As ``Indexes``."""
+        """As ``TextIndexes``."""
         return _search_wild(self._alias, key)
 
     def is_builtin(self, name: bytes) -> bool:
-        """As ``Indexes``."""
+        """As ``TextIndexes``."""
         return _search(self._builtin, name) is not None
 
     def builtin_alias_modules(self, key: bytes) -> list[str]:
-        """As ``Indexes``."""
+        """As ``TextIndexes``."""
         return _search_wild(self._builtin_alias, key)
 
     def patterns(self) -> dict[str, list[str]]:
-        """As ``Indexes``; normalised, in the order of the index."""
+        """As ``TextIndexes``; normalised, in the order of the index."""
         found: dict[str, list[str]] = {}
         for late in (self._alias, self._builtin_alias):
             if (index := late.index()) is not None:
@@ -131,6 +109,10 @@ class _Late:
         return BinIndex(self._file.map(), self._file.path)
 
 
+Indexes = BinIndexes | TextIndexes
+"""What the lookup asks; keys are normalised."""
+
+
 def open_bin_indexes(directory: str) -> BinIndexes | None:
     """The binary indexes of a directory that depmod has seen; ``None`` where they do not say so alone.
 
@@ -142,7 +124,7 @@ def open_bin_indexes(directory: str) -> BinIndexes | None:
     return indexes if any(map(indexes.stamps.get, telling)) else None
 
 
-def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
+def open_indexes(directory: str, prefer: Prefer) -> Indexes:
     """The indexes of a module directory, in the form preferred, or else in the other.
 
     Raises:
@@ -150,18 +132,20 @@ def open_indexes(directory: Path, prefer: Prefer) -> Indexes:
         ImageError: a binary index is damaged.
         ValueError: another form.
     """
-    if prefer not in get_args(Prefer):
+    if prefer not in {"bin", "text"}:
         raise ValueError(f'prefer: expected "bin" or "text", found {prefer!r}')
-    has_bin = any(os.path.exists(f"{directory}/{name}") for name in BIN_NAMES)  # noqa: PTH110
+    has_bin = any(os.path.exists(f"{directory}/{name}") for name in BIN_NAMES)
     if has_bin and prefer == "bin":
-        return BinIndexes(os.fspath(directory))
+        return BinIndexes(directory)
     texts = read_module_texts(directory)
     if texts:
         return TextIndexes(texts)
     if has_bin:
-        return BinIndexes(os.fspath(directory))
+        return BinIndexes(directory)
     # Nothing of depmod's: this says which file is missing.
-    kernels.read_file(directory / "modules.dep", "expected a kernel's modules directory, as depmod leaves it")
+    kernels.read_file(
+        f"{directory}/modules.dep", "expected a kernel's modules directory, as depmod leaves it"
+    )
     return TextIndexes({})
 
 

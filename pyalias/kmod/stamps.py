@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,7 +20,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 def stamp(path: str) -> Stamp:
     """The stamp of a file or directory."""
     try:
-        return stamp_of(os.stat(path))  # noqa: PTH116 a Path costs more than the call
+        return stamp_of(os.stat(path))
     except OSError:
         return None
 
