@@ -41,7 +41,7 @@ demo: $(VENV)/run.stamp $(DEMO)/$(KERNEL)
 	@echo 'Each device and its modules: $(DEMO)/answers.csv'
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .

@@ -31,6 +31,15 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The quick loop skips what takes long, and says so; with PYALIAS_ALL_TESTS=1, as in CI, nothing."""
+    if os.environ.get("PYALIAS_ALL_TESTS") == "1":
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="takes long: run with PYALIAS_ALL_TESTS=1, as CI does"))
+
+
 @pytest.fixture(scope="session")
 def kernel_dirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The bundled module directories, unpacked: release to path."""
