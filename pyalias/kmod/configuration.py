@@ -94,6 +94,7 @@ class Configuration:
 
     def __init__(self, texts: Sequence[_Text], command_line: bytes, warnings: Sequence[str]) -> None:
         self._texts = texts
+        self._whole = b"\n".join([text.data for text in texts])
         self._command_line = command_line
         self._warnings = warnings
 
@@ -157,9 +158,10 @@ class Configuration:
 
     def _lines(self, command: bytes) -> Lines:
         lines: Lines = []
-        for text in self._texts:
-            if text.may_say(command):
-                lines += text.lines[command]
+        if _may_say(self._whole, command):
+            for text in self._texts:
+                if _may_say(text.data, command):
+                    lines += text.lines[command]
         if command in (b"blacklist", b"options"):
             lines += self._arguments[command]
         return lines
@@ -315,16 +317,8 @@ class _Text:
         self.path = path
         self.stamp = seen
         self.is_read = complaints is None
-        self._data = data
+        self.data = data
         self._complaints = complaints or ()
-
-    def may_say(self, command: bytes) -> bool:
-        """Whether there may be a line of a command; of most files it is known without taking them apart."""
-        data = self._data
-        if b"\\" in data:
-            return True  # in the midst of the command, maybe
-        named = command + b" " in data or command + b"\t" in data
-        return named and _starts(command).search(data) is not None
 
     @property
     def lines(self) -> Mapping[bytes, Lines]:
@@ -339,7 +333,7 @@ class _Text:
     @cached_property
     def _parsed(self) -> tuple[dict[bytes, Lines], list[str]]:
         lines: dict[bytes, Lines] = {command: [] for command in _COMMANDS}
-        data = self._data
+        data = self.data
         numbers: Sequence[int] = ()
         if b"\\" in data or b"\0" in data:
             logical = list(logical_lines(data))
@@ -347,6 +341,14 @@ class _Text:
             data = b"\n".join(line for _, line in logical)
         good = [_add(lines, *words) for words in _LINE.findall(data)]
         return lines, [] if all(good) else list(_complaints(self.path, data, numbers, good))
+
+
+def _may_say(data: bytes, command: bytes) -> bool:
+    """Whether there may be a line of a command; of most files it is known without taking them apart."""
+    if b"\\" in data:
+        return True  # in the midst of the command, maybe
+    named = command + b" " in data or command + b"\t" in data
+    return named and _starts(command).search(data) is not None
 
 
 @cache
