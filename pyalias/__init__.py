@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyalias.kmod import Kmod
+    from pyalias.partial import PartialAnswer, PartialAnswers, PartialCounts, PartialDevice
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,10 @@ __all__ = [
     "LimitError",
     "MissingLibraryError",
     "PackageError",
+    "PartialAnswer",
+    "PartialAnswers",
+    "PartialCounts",
+    "PartialDevice",
     "PciIdError",
     "PyaliasError",
     "SwitchError",
@@ -52,12 +57,14 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the larger parts when they are first asked for: a lookup in an index needs none of them."""
+    from importlib import import_module  # noqa: PLC0415 it is what must not be loaded yet
+
     if name == "Kmod":
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 
         return Kmod
+    if name in {"PartialAnswer", "PartialAnswers", "PartialCounts", "PartialDevice"}:
+        return getattr(import_module("pyalias.partial"), name)
     if name in {"engines", "pci", "vfio"}:
-        from importlib import import_module  # noqa: PLC0415 as above
-
         return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

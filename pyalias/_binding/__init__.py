@@ -22,6 +22,7 @@ from pyalias._binding.columns import (
     shared_bytes,
     text_bytes,
 )
+from pyalias._binding.distinct import ID_INVALID, Distinct, IdColumn, number_address, renumber
 from pyalias._binding.images import (
     LONGEST_REMEMBERED,
     ORDER_PRIORITY,
@@ -32,6 +33,7 @@ from pyalias._binding.images import (
     Numbers,
     SingleLookups,
     Source,
+    bracket_end,
     chosen_variant,
     compile_image,
     glob_matches,
@@ -39,6 +41,7 @@ from pyalias._binding.images import (
 )
 
 __all__ = [
+    "ID_INVALID",
     "LONGEST_REMEMBERED",
     "ORDER_PRIORITY",
     "ORDER_VISIT",
@@ -48,6 +51,8 @@ __all__ = [
     "BinFile",
     "Column",
     "Counts",
+    "Distinct",
+    "IdColumn",
     "Image",
     "Line",
     "Numbers",
@@ -55,6 +60,7 @@ __all__ = [
     "SharedBuffer",
     "SingleLookups",
     "Source",
+    "bracket_end",
     "chosen_variant",
     "compile_image",
     "count_ids",
@@ -62,6 +68,8 @@ __all__ = [
     "glob_matches",
     "joined",
     "null_ids",
+    "number_address",
+    "renumber",
     "row_end",
     "settle",
     "shared_bytes",

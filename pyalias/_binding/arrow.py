@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias._binding.columns import ROWS_OFFSETS32, ROWS_VIEWS, Column, SharedBuffer, shared_bytes
 from pyalias._binding.core import address_of, ffi, lib
+from pyalias._binding.distinct import IdColumn
 from pyalias.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -70,6 +71,20 @@ def arrow_column(array: Any, layout: int) -> Column:
         buffer_sizes=ffi.cast("int64_t *", array.buffers[2 + count]),
         buffer_count=count,
         **common,
+    )
+
+
+def arrow_ids(array: Any, size: int, *, signed: bool) -> IdColumn:
+    """The numbers of an Arrow integer array."""
+    if array.length == 0:
+        return IdColumn(owner=array)
+    return IdColumn(
+        ffi.cast("uint8_t *", array.buffers[1]),
+        size,
+        signed,
+        first=array.offset,
+        validity=ffi.cast("uint8_t *", array.buffers[0]) if array.null_count else None,
+        owner=array,
     )
 
 
@@ -149,6 +164,13 @@ def lend(struct: Any) -> tuple[int, int]:
     return _capsule_parts(copy)
 
 
+def hand_over(struct: Any) -> tuple[int, int]:
+    """The parts of a capsule that the struct moves into."""
+    copy = _heap_copy(struct)
+    struct.release = ffi.NULL
+    return _capsule_parts(copy)
+
+
 def move(struct: Any, address: int) -> None:
     """Move a struct to an address, as the Arrow C data interface has it."""
     ffi.cast(ffi.typeof(struct), address)[0] = struct[0]
@@ -213,14 +235,20 @@ def widen(batch: Any, added: Sequence[Any]) -> Any:
 
 
 def views_array(
-    ids: SharedBuffer, table: Buffer, text: SharedBuffer, validity: SharedBuffer | None, nulls: int
+    ids: SharedBuffer,
+    table: Buffer,
+    text: SharedBuffer,
+    validity: SharedBuffer | None,
+    nulls: int,
+    null_rows: int | None = None,
 ) -> Any:
-    """The utf8_view array of rows that take the views ``table[id]`` into one text."""
-    rows = ids.size // 4
+    """The utf8_view array of rows that take the views ``table[id]`` into one text, or of nulls alone."""
+    rows = ids.size // 4 if null_rows is None else null_rows
     views = SharedBuffer(16 * rows)
-    lib.pya_ids_views(
-        ffi.cast("uint32_t *", ids.pointer), rows, ffi.from_buffer("uint8_t[]", table), views.pointer
-    )
+    if null_rows is None:
+        lib.pya_ids_views(
+            ffi.cast("uint32_t *", ids.pointer), rows, ffi.from_buffer("uint8_t[]", table), views.pointer
+        )
     array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
     size = shared_bytes(text.size.to_bytes(8, sys.byteorder))
     bits = validity.handle if validity else ffi.NULL

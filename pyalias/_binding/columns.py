@@ -94,21 +94,8 @@ class Search:
 
     def match_column(self, column: Column, first: int, rows: int, ids: SharedBuffer) -> None:
         """Match rows of an Arrow column from one on, into their place among the ids."""
-        given = ffi.new(
-            "pya_column *",
-            {
-                "rows_layout": column.layout,
-                "first": column.first + first,
-                "rows": rows,
-                "data": column.data or ffi.NULL,
-                "offsets": column.offsets or ffi.NULL,
-                "validity": column.validity or ffi.NULL,
-                "buffers": column.buffers or ffi.NULL,
-                "buffer_sizes": column.buffer_sizes or ffi.NULL,
-                "buffer_count": column.buffer_count,
-            },
-        )
-        self._match(given, _ids_from(ids, first))
+        given = column_struct(column._replace(first=column.first + first, rows=rows))
+        self._match(given, ids_from(ids, first))
 
     def _match(self, column: Any, ids: Any) -> None:
         code = lib.pya_match_column(self._image.handle, self._scratch, column, ids, self._error)
@@ -129,7 +116,7 @@ class Search:
                 text + start,
                 end - start,
                 separator[0],
-                _ids_from(ids, rows),
+                ids_from(ids, rows),
                 ids.size // 4 - rows,
                 matched,
                 self._error,
@@ -165,7 +152,7 @@ class Search:
                         "data": text,
                         "offsets": offsets,
                     }
-                    self._match(ffi.new("pya_column *", column), _ids_from(ids, start + done))
+                    self._match(ffi.new("pya_column *", column), ids_from(ids, start + done))
                     done += read[0]
                 elif code == lib.ROWS_TOO_LONG:
                     text = ffi.new("uint8_t[]", max(2 * len(text), 4 * len(part[done])))
@@ -184,7 +171,7 @@ class Search:
             self._scratch,
             *(ffi.from_buffer("uint32_t[]", column) + first for column in columns),
             rows,
-            _ids_from(ids, first),
+            ids_from(ids, first),
             self._error,
         )
         raise_error(code, self._error)
@@ -199,14 +186,33 @@ class Search:
         for combination in range(count):
             length = lib.pya_combination_lines(self._scratch, combination, lines)
             answers[combination] = numbers.number(lines, length)
-        lib.pya_ids_number(_ids_from(ids, first), rows, answers)
+        lib.pya_ids_number(ids_from(ids, first), rows, answers)
 
     def finish(self) -> None:
         """Give the working memory back."""
         self._image.give_scratch(self._scratch)
 
 
-def _ids_from(ids: SharedBuffer, first: int) -> Any:
+def column_struct(column: Column) -> Any:
+    """A column as C takes it; it borrows what the column does."""
+    return ffi.new(
+        "pya_column *",
+        {
+            "rows_layout": column.layout,
+            "first": column.first,
+            "rows": column.rows,
+            "data": column.data or ffi.NULL,
+            "offsets": column.offsets or ffi.NULL,
+            "validity": column.validity or ffi.NULL,
+            "buffers": column.buffers or ffi.NULL,
+            "buffer_sizes": column.buffer_sizes or ffi.NULL,
+            "buffer_count": column.buffer_count,
+        },
+    )
+
+
+def ids_from(ids: SharedBuffer, first: int) -> Any:
+    """Where the ids of rows from one on stand."""
     return ffi.cast("uint32_t *", ids.pointer) + first
 
 
@@ -245,7 +251,7 @@ def gather(
 
 def settle(ids: SharedBuffer) -> Settled:
     """Make 0 of refused and null rows, in place, and tell which they are."""
-    pointer, rows = _ids_from(ids, 0), ids.size // 4
+    pointer, rows = ids_from(ids, 0), ids.size // 4
     unsettled = lib.pya_ids_unsettled(pointer, rows)
     if not (unsettled.invalid or unsettled.nulls):
         return Settled((), None, 0)

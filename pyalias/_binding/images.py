@@ -63,6 +63,12 @@ def glob_matches(pattern: bytes, text: bytes) -> bool:
     return bool(_glob_match(pattern, len(pattern), text, len(text)))
 
 
+def bracket_end(pattern: bytes, at: int, byte: int) -> int:
+    """Where a bracket whose inside starts at a place ends, if it takes the byte; else 0."""
+    end: int = lib.pya_bracket_end(pattern, len(pattern), at, byte)
+    return end
+
+
 def compile_image(sources: Sequence[Source]) -> Buffer:
     """Compile sources, the first to answer first, to the bytes of an image.
 
@@ -224,6 +230,22 @@ class Image:
         lines = ffi.new("uint32_t[]", self.counts.aliases)
         count = lib.pya_lines_with_prefix(self.handle, prefix, len(prefix), lines)
         return tuple(ffi.unpack(lines, count)) if count else ()
+
+    def lines_possible(self, start: bytes) -> tuple[int, ...]:
+        """The lines whose pattern may match a key that starts so, by the text before its first wildcard."""
+        lines = ffi.new("uint32_t[]", self.counts.aliases)
+        count = lib.pya_lines_possible(self.handle, start, len(start), lines)
+        return tuple(ffi.unpack(lines, count)) if count else ()
+
+    def line_normalised(self, line: int) -> bytes:
+        """The pattern of a line that is not refused, as libkmod normalises it."""
+        room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
+        return bytes(ffi.buffer(room, lib.pya_line_normalised(self.handle, line, room)))
+
+    def line_source(self, line: int) -> int:
+        """The number of the source that a line is of."""
+        source: int = lib.pya_image_line_source(self.handle, line)
+        return source
 
     def module(self, module: int) -> bytes:
         """The name of a module."""
