@@ -28,7 +28,7 @@ import pyalias
 from pyalias import _binding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.random import Generator
 
@@ -115,6 +115,17 @@ def lay_out(devices: Sequence[str], draws: np.ndarray) -> bytes:
 
 def measure(program: Path, image: Path, column: Path, rounds: int) -> None:
     """Print a row for each variant: nanoseconds, and the share of the same round's read."""
+    for what, (figures, shares) in shares_of_reading(program, image, column, rounds).items():
+        print(
+            f"  {what:24} {median(figures):6.2f} ns ({min(figures):.2f} to {max(figures):.2f}),"
+            f" {median(shares):5.1f} % of the limit ({min(shares):.1f} to {max(shares):.1f})"
+        )
+
+
+def shares_of_reading(
+    program: Path, image: Path, column: Path, rounds: int
+) -> dict[str, tuple[list[float], list[float]]]:
+    """By form and variant: nanoseconds a row, and the share of the same round's read, in percent."""
     output = subprocess.run(
         [program, image, column, "rounds", str(rounds)], check=True, capture_output=True, timeout=600
     )
@@ -122,30 +133,40 @@ def measure(program: Path, image: Path, column: Path, rounds: int) -> None:
     for line in output.stdout.decode().splitlines():
         what, figure = line.split()
         times[what].append(float(figure))
-    for what, figures in times.items():
-        limit = times["read20write4" if what.startswith("numbers") else "read"]
-        shares = [100 * read / figure for read, figure in zip(limit, figures, strict=True)]
-        print(
-            f"  {what:24} {median(figures):6.2f} ns ({min(figures):.2f} to {max(figures):.2f}),"
-            f" {median(shares):5.1f} % of the limit ({min(shares):.1f} to {max(shares):.1f})"
+    return {
+        what: (
+            figures,
+            [100 * read / figure for read, figure in zip(limit_of(what, times), figures, strict=True)],
         )
+        for what, figures in times.items()
+    }
+
+
+def limit_of(what: str, times: dict[str, list[float]]) -> list[float]:
+    return times["read20write4" if what.startswith("numbers") else "read"]
 
 
 def check(program: Path, image: Path, column: Path) -> bool:
     """Count the instructions of each variant that this CPU runs; whether all keep to their budgets."""
     good = True
+    for variant, what, figure in instructions(program, image, column):
+        budget = (BUDGETS if what == "text" else NUMBER_BUDGETS)[variant]
+        within = figure <= budget
+        good &= within
+        verdict = "" if within else ": TOO MANY"
+        print(f"  {variant:14} {what:8} {figure:>6} of {budget} instructions a row{verdict}", flush=True)
+    return good
+
+
+def instructions(program: Path, image: Path, column: Path) -> Iterator[tuple[str, str, float]]:
+    """Variant, form (text or numbers) and instructions a row, counted by single steps."""
     for variant in _binding.variants():
         output = subprocess.run(
             [program, image, column, "steps", variant], check=True, capture_output=True, timeout=600
         )
         for line in output.stdout.decode().splitlines():
             what, figure = line.split()
-            budget = (BUDGETS if what == "text" else NUMBER_BUDGETS)[variant]
-            within = float(figure) <= budget
-            good &= within
-            verdict = "" if within else ": TOO MANY"
-            print(f"  {variant:14} {what:8} {figure:>6} of {budget} instructions a row{verdict}", flush=True)
-    return good
+            yield variant, what, float(figure)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from contenders import DisagreementError, Stage, check_answers
 from costs import costs, sizes
 from goals import PCI_ROWS, measure_goals
 from native import LibkmodError, use_c_locale
+from other_goals import measure_other_goals
 from rounds import time_workload
 from workloads import SOURCES, workload
 
@@ -86,7 +87,10 @@ def measure(stage: Stage, names: list[str], rounds: int, rows: int) -> tables.Re
     return {
         "machine": machine.describe(),
         "rounds": rounds,
-        "goals": measure_goals(stage, workloads, rounds, rows),
+        "goals": [
+            *measure_goals(stage, workloads, rounds, rows),
+            *measure_other_goals(stage, rounds, rows),
+        ],
         "workloads": workloads,
         "costs": measure_costs(stage, rounds),
         "sizes": sizes(stage),

@@ -1,7 +1,6 @@
 """Which kernel module claims which device: modules.alias, compiled, with libkmod's exact answers."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from pyalias.aliases import Alias
 from pyalias.answers import Answers
@@ -22,7 +21,10 @@ from pyalias.errors import (
 )
 from pyalias.index import AliasIndex
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pyalias.kmod import Kmod
     from pyalias.partial import PartialAnswer, PartialAnswers, PartialCounts, PartialDevice
 
@@ -55,6 +57,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load the larger parts when they are first asked for: a lookup in an index needs none of them."""
+    from importlib import import_module  # noqa: PLC0415 it is what must not be loaded yet
+
     if name == "Kmod":
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 

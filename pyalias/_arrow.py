@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from pyalias import _binding
+from pyalias._binding import arrow as structs
 from pyalias.errors import ColumnError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
         return _match_stream(batch, column.__arrow_c_stream__())
     # The capsules own the structs and release them when they go.
     schema_capsule, array_capsule = column.__arrow_c_array__()
-    schema = _binding.arrow_struct("ArrowSchema", capsule_pointer(schema_capsule, SCHEMA_NAME))
-    array = _binding.arrow_struct("ArrowArray", capsule_pointer(array_capsule, ARRAY_NAME))
+    schema = structs.arrow_struct("ArrowSchema", capsule_pointer(schema_capsule, SCHEMA_NAME))
+    array = structs.arrow_struct("ArrowArray", capsule_pointer(array_capsule, ARRAY_NAME))
     return _match_array(batch, schema, array)
 
 
@@ -80,10 +81,10 @@ def _number_array(distinct: Distinct, schema: Any, array: Any) -> SharedBuffer:
     if layout is None:
         return _binding.null_ids(array.length)
     if not schema.dictionary:
-        return distinct.number_column(_binding.arrow_column(array, layout))
+        return distinct.number_column(structs.arrow_column(array, layout))
     size = _index_size(schema)
-    values = distinct.number_column(_binding.arrow_column(array.dictionary, layout))
-    indices, validity = _binding.arrow_indices(array)
+    values = distinct.number_column(structs.arrow_column(array.dictionary, layout))
+    indices, validity = structs.arrow_indices(array)
     return _binding.gather(values, indices, size, array.offset, array.length, validity)
 
 
@@ -95,13 +96,13 @@ def arrow_id_columns(column: Any) -> list[tuple[int, IdColumn]]:
     """
     chunks = []
     for schema, array, owner in _arrays(column):
-        kind = _binding.arrow_format(schema)
+        kind = structs.arrow_format(schema)
         if kind == "n":
             chunks.append((array.length, _binding.IdColumn()))
         elif schema.dictionary or kind not in _INDEX_SIZES:
             raise ColumnError(f"expected an Arrow column of whole numbers, found one of type {kind!r}")
         else:
-            ids = _binding.arrow_ids(array, _INDEX_SIZES[kind], signed=kind.islower())
+            ids = structs.arrow_ids(array, _INDEX_SIZES[kind], signed=kind.islower())
             chunks.append((array.length, ids._replace(owner=owner)))
     return chunks
 
@@ -110,24 +111,24 @@ def _arrays(column: Any) -> Iterator[tuple[Any, Any, object]]:
     """The schema and the array of each chunk, and what must be kept while the array is used."""
     if hasattr(column, "__arrow_c_stream__"):
         capsule = column.__arrow_c_stream__()
-        stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
-        schema = _binding.arrow_stream_schema(stream)
-        while (array := _binding.arrow_stream_next(stream)) is not None:
+        stream = structs.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
+        schema = structs.arrow_stream_schema(stream)
+        while (array := structs.arrow_stream_next(stream)) is not None:
             yield schema, array, array
         return
     # The capsules own the structs and release them when they go.
     capsules = column.__arrow_c_array__()
-    schema = _binding.arrow_struct("ArrowSchema", capsule_pointer(capsules[0], SCHEMA_NAME))
-    array = _binding.arrow_struct("ArrowArray", capsule_pointer(capsules[1], ARRAY_NAME))
+    schema = structs.arrow_struct("ArrowSchema", capsule_pointer(capsules[0], SCHEMA_NAME))
+    array = structs.arrow_struct("ArrowArray", capsule_pointer(capsules[1], ARRAY_NAME))
     yield schema, array, capsules
 
 
 def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
-    stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
-    schema = _binding.arrow_stream_schema(stream)
+    stream = structs.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
+    schema = structs.arrow_stream_schema(stream)
     layout_of(schema)
     parts = []
-    while (array := _binding.arrow_stream_next(stream)) is not None:
+    while (array := structs.arrow_stream_next(stream)) is not None:
         parts.append(_match_array(batch, schema, array))
     return _binding.joined(parts) if parts else _binding.null_ids(0)
 
@@ -135,7 +136,7 @@ def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
 def layout_of(schema: Any) -> int | None:
     """How the strings of a column lie; ``None`` for a column of Arrow's null type."""
     text = schema.dictionary or schema
-    kind = _binding.arrow_format(text)
+    kind = structs.arrow_format(text)
     if kind == "n":
         return None
     if kind in _LAYOUTS:
@@ -149,15 +150,15 @@ def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
     if layout is None:
         return _binding.null_ids(array.length)
     if not schema.dictionary:
-        return batch.match(_binding.arrow_column(array, layout))
+        return batch.match(structs.arrow_column(array, layout))
     size = _index_size(schema)
-    values = batch.match(_binding.arrow_column(array.dictionary, layout))
-    indices, validity = _binding.arrow_indices(array)
+    values = batch.match(structs.arrow_column(array.dictionary, layout))
+    indices, validity = structs.arrow_indices(array)
     return batch.gather(values, indices, size, array.offset, array.length, validity)
 
 
 def _index_size(schema: Any) -> int:
-    kind = _binding.arrow_format(schema)
+    kind = structs.arrow_format(schema)
     if kind not in _INDEX_SIZES:
         raise ColumnError(f"dictionary indices of Arrow type {kind!r}: expected an integer type")
     return _INDEX_SIZES[kind]
@@ -165,9 +166,9 @@ def _index_size(schema: Any) -> int:
 
 # Every batch of an index exports the same table until a new answer turns up.
 @lru_cache(maxsize=4)
-def _names_table(table: tuple[Names, ...]) -> _binding.NamesTable:
+def _names_table(table: tuple[Names, ...]) -> structs.NamesTable:
     texts = [name.encode("utf-8", "surrogateescape") for names in table for name in names]
-    return _binding.NamesTable(
+    return structs.NamesTable(
         _binding.shared_bytes(_offsets(map(len, table))),
         len(table),
         _binding.shared_bytes(_offsets(map(len, texts))),
@@ -189,7 +190,7 @@ def export_answers(
     ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, table: tuple[Names, ...]
 ) -> tuple[object, object]:
     """The two capsules of ``__arrow_c_array__`` for settled ids over a table."""
-    exported = _binding.export_arrow(ids, validity, nulls, _names_table(table))
+    exported = structs.export_arrow(ids, validity, nulls, _names_table(table))
     return (
         _new_capsule(exported.schema, SCHEMA_NAME, exported.schema_destructor),
         _new_capsule(exported.array, ARRAY_NAME, exported.array_destructor),

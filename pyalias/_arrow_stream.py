@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from pyalias import _arrow, _binding
 from pyalias._binding import SharedBuffer
+from pyalias._binding import arrow as structs
 from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
@@ -42,18 +43,18 @@ class LentColumn:
         """The two capsules of the protocol."""
         del requested_schema
         return (
-            _arrow.new_capsule(*_binding.lend(self._schema), _arrow.SCHEMA_NAME),
-            _arrow.new_capsule(*_binding.lend(self._array), _arrow.ARRAY_NAME),
+            _arrow.new_capsule(*structs.lend(self._schema), _arrow.SCHEMA_NAME),
+            _arrow.new_capsule(*structs.lend(self._array), _arrow.ARRAY_NAME),
         )
 
     def row(self, row: int) -> bytes:
         """The bytes of a row that is not null."""
         schema, array = self._schema, self._array
         if schema.dictionary:
-            row = _binding.arrow_index(array, _C_TYPES[_binding.arrow_format(schema)], row)
+            row = structs.arrow_index(array, _C_TYPES[structs.arrow_format(schema)], row)
             schema, array = schema.dictionary, array.dictionary
         layout = _arrow.layout_of(schema)
-        return b"" if layout is None else _binding.arrow_row(array, layout, row)
+        return b"" if layout is None else structs.arrow_row(array, layout, row)
 
 
 # ---- where batches come from ----
@@ -71,13 +72,13 @@ class _Stream:
     def __init__(self, table: Any) -> None:
         self._capsule = table.__arrow_c_stream__()
         pointer = _arrow.capsule_pointer(self._capsule, _arrow.STREAM_NAME)
-        self._stream = _binding.arrow_struct("ArrowArrayStream", pointer)
+        self._stream = structs.arrow_struct("ArrowArrayStream", pointer)
 
     def new_schema(self) -> Any:
-        return _binding.arrow_stream_schema(self._stream)
+        return structs.arrow_stream_schema(self._stream)
 
     def next(self) -> Any:
-        return _binding.arrow_stream_next(self._stream)
+        return structs.arrow_stream_next(self._stream)
 
 
 class _Batches:
@@ -123,12 +124,12 @@ class _Batches:
 
 
 def _taken(kind: str, capsule: object, name: bytes) -> Any:
-    return _binding.take(kind, _arrow.capsule_pointer(capsule, name))
+    return structs.take(kind, _arrow.capsule_pointer(capsule, name))
 
 
 def _shape(schema: Any) -> list[tuple[str, str]]:
     columns = (schema.children[place] for place in range(schema.n_children))
-    return [(_binding.schema_name(column), _binding.arrow_format(column)) for column in columns]
+    return [(structs.schema_name(column), structs.arrow_format(column)) for column in columns]
 
 
 def open_source(batches: Any) -> _Source:
@@ -179,7 +180,7 @@ class _Texts:
         """The column of the texts that ids stand for; of ``rows`` nulls, where there are no ids."""
         # Should another thread put texts behind these meanwhile, either pair has those that ids ask for.
         views, text = self._shared
-        return _binding.views_array(ids, views, text, validity, nulls, rows)
+        return structs.views_array(ids, views, text, validity, nulls, rows)
 
 
 class _NameTexts(_Texts):
@@ -230,9 +231,9 @@ class AnswerColumns:
         """The schemas of the new columns."""
         formats = {"text": "vu", "error": "vu", "id": "I"}
         return [
-            _binding.named(_list_column(self._lookup_many([]))[0], name)
+            structs.named(_list_column(self._lookup_many([]))[0], name)
             if kind == "list"
-            else _binding.column_schema(formats[kind], name)
+            else structs.column_schema(formats[kind], name)
             for name, kind in self._kinds.items()
         ]
 
@@ -245,7 +246,7 @@ class AnswerColumns:
         makers: dict[str, Callable[[], Any]] = {
             "text": lambda: _texts_of(table).extend(table).array(ids, validity, answers.null_count),
             "list": lambda: _list_column(answers)[1],
-            "id": lambda: _binding.numbers_array(ids, validity, answers.null_count),
+            "id": lambda: structs.numbers_array(ids, validity, answers.null_count),
             "error": lambda: self._error_array(answers, column),
         }
         return [makers[kind]() for kind in self._kinds.values()]
@@ -328,8 +329,8 @@ class TextColumn:
         """The two capsules of the protocol."""
         del requested_schema
         return (
-            _arrow.new_capsule(*_binding.hand_over(_binding.column_schema("vu", "")), _arrow.SCHEMA_NAME),
-            _arrow.new_capsule(*_binding.hand_over(self._array), _arrow.ARRAY_NAME),
+            _arrow.new_capsule(*structs.hand_over(structs.column_schema("vu", "")), _arrow.SCHEMA_NAME),
+            _arrow.new_capsule(*structs.hand_over(self._array), _arrow.ARRAY_NAME),
         )
 
 
@@ -368,11 +369,11 @@ class MatchedBatches:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The capsule of the protocol."""
         del requested_schema
-        return _arrow.new_capsule(*_binding.python_stream(_Reader(self)), _arrow.STREAM_NAME)
+        return _arrow.new_capsule(*structs.python_stream(_Reader(self)), _arrow.STREAM_NAME)
 
     def schema(self) -> Any:
         """The schema of what comes out, a new one each time."""
-        return _binding.widen(self._source.new_schema(), self.answers.schemas())
+        return structs.widen(self._source.new_schema(), self.answers.schemas())
 
     def next(self, reader: _Reader) -> Any:
         """The next batch, or ``None``, for the one reader that came first.
@@ -387,20 +388,20 @@ class MatchedBatches:
         if batch is None:
             return None
         column = LentColumn(self._schema.children[self._place], batch.children[self._place])
-        wider = _binding.widen(batch, self.answers.arrays(column))
+        wider = structs.widen(batch, self.answers.arrays(column))
         if self._progress:
             self._progress(self.answers.rows)
         return wider
 
 
 class _Reader:
-    """What one Arrow stream asks, from C (``_binding.python_stream``)."""
+    """What one Arrow stream asks, from C (``structs.python_stream``)."""
 
     def __init__(self, batches: MatchedBatches) -> None:
         self._batches = batches
 
     def fill_schema(self, address: int) -> int | bytes:
-        return self._answer(lambda: _binding.move(self._batches.schema(), address))
+        return self._answer(lambda: structs.move(self._batches.schema(), address))
 
     def fill_next(self, address: int) -> int | bytes:
         return self._answer(lambda: self._next(address))
@@ -408,9 +409,9 @@ class _Reader:
     def _next(self, address: int) -> None:
         batch = self._batches.next(self)
         if batch is None:
-            _binding.end_stream_at(address)
+            structs.end_stream_at(address)
         else:
-            _binding.move(batch, address)
+            structs.move(batch, address)
 
     def _answer(self, fill: Callable[[], None]) -> int | bytes:
         try:
@@ -422,7 +423,7 @@ class _Reader:
 
 
 def _find_column(schema: Any, column: str, added: Sequence[str]) -> int:
-    if not _binding.arrow_format(schema).startswith("+s"):
+    if not structs.arrow_format(schema).startswith("+s"):
         raise ColumnError("expected record batches, found a single column: use lookup_many() for it")
     names = [name for name, _ in _shape(schema)]
     if names.count(column) != 1:

@@ -7,17 +7,17 @@ afterwards, run by run, in the order of the rows.
 from __future__ import annotations
 
 import os
-import threading
-from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias import _binding
 from pyalias._binding import Search, SharedBuffer
+from pyalias._records import NamedTuple
 from pyalias.errors import ColumnError, LimitError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from pyalias._binding import Column, Image, Numbers
 
@@ -132,7 +132,7 @@ class Batch:
         searches = [Search(self._image) for _ in runs]
         try:
             pairs = list(zip(searches, runs, strict=True))
-            _each([partial(match, *pair) for pair in pairs])
+            _each([lambda pair=pair: match(*pair) for pair in pairs])  # type: ignore[misc]
             for pair in pairs:
                 number(*pair)
         finally:
@@ -142,6 +142,8 @@ class Batch:
 
 def _each(tasks: Sequence[Callable[[], None]]) -> None:
     """Run tasks side by side, the first in this thread; of what they raise, the first task's."""
+    import threading  # noqa: PLC0415 opening an index and single lookups need none
+
     errors: dict[int, BaseException] = {}
 
     def run(place: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from pyalias._records import NamedTuple
 
 
 class Alias(NamedTuple):

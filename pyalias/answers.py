@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, overload
 
 from pyalias._binding import Numbers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import overload
+
     from pyalias._binding import Image, SharedBuffer
 
 Names = tuple[str, ...]
@@ -24,7 +26,8 @@ class AnswerTable:
     def __init__(self, image: Image) -> None:
         self._image = image
         self.numbers = Numbers(image)
-        self.known: dict[int, Names] = {0: ()}
+        self.known: list[Names | None] = [(), *[None] * (len(self.numbers) - 1)]
+        """The names of ids; ``None`` where nobody has asked for them yet."""
         self._modules: dict[int, str] = {}
         self._table: tuple[Names, ...] = ()
 
@@ -33,10 +36,12 @@ class AnswerTable:
 
     def names(self, answer: int) -> Names:
         """The module names of an id."""
-        names = self.known.get(answer)
+        known = self.known
+        if answer >= len(known):
+            known.extend([None] * (answer + 1 - len(known)))
+        names = known[answer]
         if names is None:
-            names = tuple(map(self._module, self.numbers.modules(answer)))
-            names = self.known.setdefault(answer, names)
+            names = known[answer] = tuple(map(self._module, self.numbers.modules(answer)))
         return names
 
     def table(self, count: int) -> tuple[Names, ...]:
@@ -49,10 +54,10 @@ class AnswerTable:
 
     def names_of(self, ids: memoryview) -> Iterator[Names]:
         """The module names of many ids."""
-        # Once all that occur are known, a dictionary answers without a Python call a row.
+        # Once all that occur are known, a list answers without a Python call a row.
         for answer in set(ids):
             self.names(answer)
-        return map(self.known.__getitem__, ids)
+        return map(self.known.__getitem__, ids)  # type: ignore[arg-type] # none of them is None
 
     def _module(self, module: int) -> str:
         name = self._modules.get(module)
@@ -103,10 +108,13 @@ class Answers(Sequence["Names | None"]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    @overload
-    def __getitem__(self, row: int) -> Names | None: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[Names | None]: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def __getitem__(self, row: int) -> Names | None: ...
+        @overload
+        def __getitem__(self, row: slice) -> list[Names | None]: ...
+
     def __getitem__(self, row: int | slice) -> Names | list[Names | None] | None:
         if isinstance(row, slice):
             return [self[number] for number in range(*row.indices(len(self)))]

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import mmap
 import os
-from array import array
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from pyalias import _binding, kernels
 from pyalias._batch import Batch, thread_count
 from pyalias._binding import Counts, Image, Source
+from pyalias._memo import Memo, encoded, key_of
 from pyalias.aliases import Alias
-from pyalias.answers import Answers, AnswerTable
-from pyalias.atomic_file import AtomicFile
+from pyalias.answers import Answers
 from pyalias.errors import (
     AliasFileError,
     ColumnError,
     FileAccessError,
     ImageError,
-    InvalidModaliasError,
-    PyaliasError,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+    from typing import Any, Literal, Self, overload
 
     from typing_extensions import Buffer
 
@@ -34,49 +31,6 @@ if TYPE_CHECKING:
     from pyalias.partial.answers import PartialAnswer, PartialAnswers
     from pyalias.partial.device import PartialDevice
     from pyalias.partial.lookup import PartialLookup, Solvers
-
-_MEMO_ROOM = 1 << 16
-_MEMO_LONGEST = 256
-_ANSWER_ROOM = 1 << 20
-_CLOSED = "this AliasIndex is closed: open it again"
-
-
-class _Memo(dict["str | bytes", "Names"]):
-    """Answers of lookups: remembered ones at the speed of a dictionary, others by searching the image."""
-
-    __slots__ = ("answers", "image")
-
-    def __init__(self, image: Image) -> None:
-        super().__init__()
-        self.image: Image | None = image
-        self.answers = AnswerTable(image)
-
-    def __missing__(self, modalias: str | bytes) -> Names:
-        if self.image is None:
-            raise PyaliasError(_CLOSED)
-        try:
-            key = modalias.encode()  # type: ignore[union-attr] # str without surrogates: the common case
-        except (AttributeError, UnicodeEncodeError):
-            key = _key(modalias)
-        answers = self.answers
-        answer = self.image.lookup(key, answers.numbers)
-        names = answers.known.get(answer) or answers.names(answer)
-        if len(key) <= _MEMO_LONGEST:
-            if len(self) >= _MEMO_ROOM:
-                self.renew()
-            self[modalias] = names
-        return names
-
-    def renew(self) -> None:
-        """Forget the lookups, and the answers too where hostile input has made them many."""
-        self.clear()
-        if self.image is not None and len(self.answers) > _ANSWER_ROOM + self.image.counts.answers:
-            self.answers = AnswerTable(self.image)  # answers given before keep theirs
-
-    def close(self) -> None:
-        """Let go of the image."""
-        self.image = None
-        self.clear()
 
 
 class AliasIndex:
@@ -92,11 +46,12 @@ class AliasIndex:
 
     def __init__(self, image: Image, path: str | None = None) -> None:
         self._path = path
-        self._memo = _Memo(image)
+        self._memo = Memo(image)
+        self._lookup = self._memo.make_lookup()
         self._solvers: Solvers | None = None
         if type(self).lookup is AliasIndex.lookup:
-            # A Python frame around it would cost a third of a remembered answer.
-            self.lookup = self._memo.__getitem__  # type: ignore[method-assign]
+            # A Python frame around it would cost as much as a remembered answer.
+            self.lookup = self._lookup  # type: ignore[method-assign]
 
     # ---- made from aliases ----
 
@@ -139,8 +94,8 @@ class AliasIndex:
             FileAccessError: the file is missing or cannot be read.
             AliasFileError: an ``alias`` line without a module, or a text without any alias in it.
         """
-        text = kernels.read_file(Path(path), "expected a modules.alias text")
-        index = cls._compile([kernels.alias_text_source(Path(path).name, text)])
+        text = kernels.read_file(path, "expected a modules.alias text")
+        index = cls._compile([kernels.alias_text_source(_name_of(path), text)])
         if not index.counts.aliases:
             _refuse_other_text(text, os.fspath(path))
         return index
@@ -156,8 +111,8 @@ class AliasIndex:
             ImageError: it is no index of depmod's, or damaged; the message says at which byte.
             AliasFileError: it holds no aliases, but names or dependencies.
         """
-        data = kernels.read_file(Path(path), "expected an index that depmod wrote")
-        return cls._compile([kernels.bin_alias_source(Path(path).name, data)])
+        data = kernels.read_file(path, "expected an index that depmod wrote")
+        return cls._compile([kernels.bin_alias_source(_name_of(path), data)])
 
     @classmethod
     def compile(cls, aliases: Iterable[Alias | tuple[str | bytes, str | bytes]]) -> Self:
@@ -173,7 +128,7 @@ class AliasIndex:
         for number, alias in enumerate(aliases, 1):
             try:
                 pattern, module, *rest = alias
-                pairs.append((_encoded(pattern), _encoded(module)))
+                pairs.append((encoded(pattern), encoded(module)))
             except (TypeError, ValueError, UnicodeEncodeError) as error:
                 raise AliasFileError(
                     f"alias {number}: expected (pattern, module), found {alias!r}"
@@ -193,6 +148,8 @@ class AliasIndex:
         Raises:
             FileAccessError: the file cannot be written; what stood there before still does.
         """
+        from pyalias.atomic_file import AtomicFile  # noqa: PLC0415 what only reads needs none
+
         with AtomicFile(path) as file:
             file.write(self._image.view())
 
@@ -208,13 +165,13 @@ class AliasIndex:
             ImageError: it is no intact index of this version.
         """
         try:
-            with Path(path).open("rb") as file:
+            with open(path, "rb") as file:
                 if not os.fstat(file.fileno()).st_size:
                     raise ImageError("an empty file is no compiled index", os.fspath(path))
                 data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError as error:
             raise FileAccessError.from_oserror(error, path, "expected a compiled index") from error
-        return cls(Image(data, os.fspath(path)), str(Path(path).absolute()))
+        return cls(Image(data, os.fspath(path)), os.path.join(os.getcwd(), path))
 
     @classmethod
     def from_bytes(cls, data: Buffer) -> Self:
@@ -250,8 +207,6 @@ class AliasIndex:
 
     @property
     def _image(self) -> Image:
-        if self._memo.image is None:
-            raise PyaliasError(_CLOSED)
         return self._memo.image
 
     @property
@@ -265,7 +220,7 @@ class AliasIndex:
         return self._image.size
 
     def __repr__(self) -> str:
-        if self._memo.image is None:
+        if self._memo.is_closed:
             return "<AliasIndex, closed>"
         return f"<AliasIndex of {self.counts.aliases} aliases, {self.counts.modules} modules>"
 
@@ -281,7 +236,7 @@ class AliasIndex:
         Raises:
             InvalidModaliasError: where libkmod gives -EINVAL (stray brackets) or -ENAMETOOLONG.
         """
-        return self._memo[modalias]
+        return self._lookup(modalias)
 
     def match(self, modalias: str | bytes) -> tuple[Alias, ...]:
         """The alias lines that match a device, in the order of ``lookup``: each with file and line.
@@ -290,7 +245,7 @@ class AliasIndex:
             InvalidModaliasError: as ``lookup``.
         """
         image = self._image
-        return tuple(_alias(image, line) for line in image.match_lines(_key(modalias)))
+        return tuple(_alias(image, line) for line in image.match_lines(key_of(modalias)))
 
     def aliases(self, prefix: str = "") -> tuple[Alias, ...]:
         """The alias lines whose pattern starts with a text, such as ``vfio_pci:``, of all sources.
@@ -299,7 +254,7 @@ class AliasIndex:
         Linear in the lines: some 0.3 ms for those of a kernel.
         """
         image = self._image
-        return tuple(_alias(image, line) for line in image.lines_with_prefix(_encoded(prefix)))
+        return tuple(_alias(image, line) for line in image.lines_with_prefix(encoded(prefix)))
 
     def lookup_partial(self, device: PartialDevice | str | bytes) -> PartialAnswer:
         """Which modules claim a device of which fields are unknown: for certain, perhaps, or none.
@@ -325,14 +280,17 @@ class AliasIndex:
             self._solvers = Solvers(image)
         return PartialLookup(self, self._solvers)
 
-    @overload
-    def lookup_many(
-        self, modaliases: Any, *, threads: int | None = 1, partial: Literal[False] = False
-    ) -> Answers: ...
-    @overload
-    def lookup_many(
-        self, modaliases: Any, *, threads: int | None = 1, partial: Literal[True]
-    ) -> PartialAnswers: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def lookup_many(
+            self, modaliases: Any, *, threads: int | None = 1, partial: Literal[False] = False
+        ) -> Answers: ...
+        @overload
+        def lookup_many(
+            self, modaliases: Any, *, threads: int | None = 1, partial: Literal[True]
+        ) -> PartialAnswers: ...
+
     def lookup_many(
         self, modaliases: Any, *, threads: int | None = 1, partial: bool = False
     ) -> Answers | PartialAnswers:
@@ -368,34 +326,37 @@ class AliasIndex:
         rows = _list_of(modaliases)
         return self._batch(threads, lambda batch: batch.match_list(rows))
 
-    @overload
-    def lookup_ids(
-        self,
-        *,
-        vendor: Buffer,
-        device: Buffer,
-        subvendor: Buffer,
-        subdevice: Buffer,
-        class_code: Buffer,
-        threads: int | None = 1,
-        partial: Literal[False] = False,
-    ) -> Answers: ...
-    @overload
-    def lookup_ids(
-        self,
-        *,
-        vendor: Any = None,
-        device: Any = None,
-        subvendor: Any = None,
-        subdevice: Any = None,
-        class_code: Any = None,
-        base_class: Any = None,
-        subclass: Any = None,
-        interface: Any = None,
-        known: Mapping[str, Any] | None = None,
-        threads: int | None = 1,
-        partial: Literal[True],
-    ) -> PartialAnswers: ...
+    if TYPE_CHECKING:
+
+        @overload
+        def lookup_ids(
+            self,
+            *,
+            vendor: Buffer,
+            device: Buffer,
+            subvendor: Buffer,
+            subdevice: Buffer,
+            class_code: Buffer,
+            threads: int | None = 1,
+            partial: Literal[False] = False,
+        ) -> Answers: ...
+        @overload
+        def lookup_ids(
+            self,
+            *,
+            vendor: Any = None,
+            device: Any = None,
+            subvendor: Any = None,
+            subdevice: Any = None,
+            class_code: Any = None,
+            base_class: Any = None,
+            subclass: Any = None,
+            interface: Any = None,
+            known: Mapping[str, Any] | None = None,
+            threads: int | None = 1,
+            partial: Literal[True],
+        ) -> PartialAnswers: ...
+
     def lookup_ids(
         self,
         *,
@@ -456,29 +417,9 @@ class AliasIndex:
         ids = match(Batch(image, answers.numbers, thread_count(threads)))
         settled = _binding.settle(ids)
         found = Answers(ids, answers, settled.invalid, settled.validity, settled.nulls)
-        if len(answers) > _ANSWER_ROOM + image.counts.answers:
+        if memo.has_many_answers:
             memo.renew()
         return found
-
-
-def _encoded(text: str | bytes) -> bytes:
-    if isinstance(text, bytes):
-        return text
-    if isinstance(text, str):
-        return text.encode("utf-8", "surrogateescape")
-    # bytes(5) would be five NULs, and bytes(10**10) ten gigabytes of them.
-    raise TypeError(text)
-
-
-def _key(modalias: str | bytes) -> bytes:
-    try:
-        return _encoded(modalias)
-    except UnicodeEncodeError as error:
-        raise InvalidModaliasError(
-            f"{modalias!r} holds a lone surrogate, which is no byte", modalias
-        ) from error
-    except TypeError as error:
-        raise ColumnError(f"expected str or bytes, found {type(modalias).__name__}") from error
 
 
 def _alias(image: Image, line: int) -> Alias:
@@ -498,6 +439,10 @@ def _refuse_other_text(text: bytes, path: str) -> None:
             raise AliasFileError(
                 f'expected "alias PATTERN MODULE" lines, found {shown!r} and no alias', path, number
             )
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    return os.path.basename(os.fspath(path).rstrip("/"))
 
 
 def _text(text: Any) -> Any:
@@ -521,7 +466,11 @@ def _list_of(modaliases: Any) -> Sequence[Any]:
 
 def _number_column(name: str, column: Any) -> memoryview:
     try:
-        view = memoryview(array("I", column) if isinstance(column, list | tuple) else column)
+        if isinstance(column, list | tuple):
+            from array import array  # noqa: PLC0415 most columns are buffers already
+
+            column = array("I", column)
+        view = memoryview(column)
     except (TypeError, ValueError, OverflowError) as error:
         raise ColumnError(f"{name}: expected a column of uint32: {error}") from error
     if (

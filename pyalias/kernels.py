@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pyalias import _binding
 from pyalias.errors import AliasFileError, FileAccessError
 from pyalias.names import normalise_alias
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -19,27 +18,28 @@ DEPMOD_FILES = ("modules.dep.bin", "modules.dep", "modules.alias.bin", "modules.
 _BUILTIN = "modules.builtin.modinfo"
 
 
-def modules_directory(directory: str | os.PathLike[str] | None, root: str | os.PathLike[str] | None) -> Path:
+def modules_directory(directory: str | os.PathLike[str] | None, root: str | os.PathLike[str] | None) -> str:
     """The directory of a kernel's modules; ``None`` is the running kernel's. ``root`` goes before."""
     if directory is None:
         directory = f"/lib/modules/{os.uname().release}"
-    path = Path(directory)
-    return path if root is None else Path(root) / path.relative_to(path.anchor)
+    path = os.fspath(directory)
+    return path if root is None else os.path.join(root, path.lstrip("/"))
 
 
-def read_file(path: Path, advice: str) -> bytes:
+def read_file(path: str | os.PathLike[str], advice: str) -> bytes:
     """All bytes of a file.
 
     Raises:
         FileAccessError: it is missing or cannot be read.
     """
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except OSError as error:
         raise FileAccessError.from_oserror(error, path, advice) from error
 
 
-def read_sources(directory: Path, release: str | None = None) -> list[_binding.Source]:
+def read_sources(directory: str, release: str | None = None) -> list[_binding.Source]:
     """The alias sources of a modules directory in libkmod's order.
 
     libkmod asks ``modules.alias.bin`` and, only if that has nothing, ``modules.builtin.alias.bin``
@@ -60,36 +60,39 @@ def read_sources(directory: Path, release: str | None = None) -> list[_binding.S
     return sources
 
 
-def _alias_texts(directory: Path, release: str | None) -> Mapping[str, bytes]:
-    if _is_there(directory / "modules.alias"):
-        names = ["modules.alias", *([_BUILTIN] if _is_there(directory / _BUILTIN) else [])]
-        return {name: read_file(directory / name, "make it readable") for name in names}
+def _alias_texts(directory: str, release: str | None) -> Mapping[str, bytes]:
+    if _is_there(f"{directory}/modules.alias"):
+        names = ["modules.alias", *([_BUILTIN] if _is_there(f"{directory}/{_BUILTIN}") else [])]
+        return {name: read_file(f"{directory}/{name}", "make it readable") for name in names}
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 
     return read_module_texts(directory, release)
 
 
-def _is_there(path: Path) -> bool:
-    """``exists``, which raises for a directory that may not be searched or a name that is too long."""
+def _is_there(path: str) -> bool:
+    """Whether there is such a file; raises for a directory that may not be searched, or a name too long."""
     try:
-        return path.exists()
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
     except OSError as error:
         raise FileAccessError.from_oserror(error, path, "expected a kernel's modules directory") from error
+    return True
 
 
-def undepmodded_texts(source: Path, release: str | None) -> dict[str, bytes]:
+def undepmodded_texts(source: str, release: str | None) -> dict[str, bytes]:
     """What depmod would write for a package, an archive, or modules that it never saw; else nothing.
 
     Raises:
         FileAccessError, PackageError, MissingLibraryError: as ``pyalias.packages.read_module_texts``.
     """
-    if source.is_dir():
-        if (
-            any((source / name).exists() for name in DEPMOD_FILES)
-            or next(source.rglob("*.ko*"), None) is None
-        ):
+    from pathlib import Path  # noqa: PLC0415 it takes a while, as what is imported below
+
+    if os.path.isdir(source):
+        seen = any(os.path.exists(f"{source}/{name}") for name in DEPMOD_FILES)
+        if seen or next(Path(source).rglob("*.ko*"), None) is None:
             return {}
-    elif not source.is_file():
+    elif not os.path.isfile(source):
         return {}  # whoever opens the directory says so
     from pyalias.packages import read_module_texts  # noqa: PLC0415 readers that few need
 

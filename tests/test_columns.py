@@ -370,7 +370,7 @@ def test_table_of_an_older_batch_does_not_grow():
 
 def test_table_starts_anew_where_keys_form_answers_without_end(monkeypatch: pytest.MonkeyPatch):
     """Twenty patterns can form a million answers; what was given out stays what it was."""
-    monkeypatch.setattr("pyalias.index._ANSWER_ROOM", 50)
+    monkeypatch.setattr("pyalias._memo._ANSWER_ROOM", 50)
     letters = "abcdefgh"
     index = AliasIndex.compile([(f"*{letter}*", f"m{letter}") for letter in letters])
     keys = ["".join(x for bit, x in enumerate(letters) if row >> bit & 1) for row in range(256)]

@@ -49,10 +49,11 @@ def test_lookup_twice_and_by_another_type_is_the_same(small: AliasIndex):
             small.lookup("a]")
 
 
-def test_memory_of_answers_is_bounded(small: AliasIndex, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("pyalias.index._MEMO_ROOM", 10)
+def test_memory_of_answers_is_bounded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pyalias._memo.ROOM", 10)
+    small = AliasIndex.compile(LINES)
     assert [small.lookup(f"a_b{number}") for number in range(100)] == [("one",)] * 100
-    assert len(small._memo) <= 10
+    assert len(small._memo.remembered) <= 10
 
 
 def test_match_tells_pattern_file_and_line(indexes: dict[str, AliasIndex], kernel_dirs: dict[str, Path]):

@@ -6,17 +6,16 @@ system call; 130 interrupted; 141 the reader of the output went away.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING
 
 from pyalias import __version__
 from pyalias.cli.messages import print_message
 from pyalias.errors import PyaliasError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable, Sequence
 
 COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "modinfo", "vfio")
@@ -37,9 +36,7 @@ exit codes:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; usage errors leave as argparse's ``SystemExit``."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    # Only the command at hand is imported: a lookup takes milliseconds, and a scan's readers take more.
-    named = arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS
-    options = build_parser(named).parse_args(arguments)
+    options = _options(arguments)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -54,8 +51,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    # Only the command at hand is imported: a lookup takes milliseconds, and a scan's readers take more.
+    if arguments[:1] == ["lookup"]:
+        from pyalias.cli import lookup  # noqa: PLC0415 as all commands
+
+        plain = lookup.plain_options(arguments[1:])
+        if plain is not None:
+            return plain
+    named = arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS
+    return build_parser(named).parse_args(arguments)
+
+
 def build_parser(commands: Iterable[str] = COMMANDS) -> argparse.ArgumentParser:
     """The parser with the given commands."""
+    import argparse  # noqa: PLC0415 plain lookups go without
+    from importlib import import_module  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="pyalias",
         description="Which kernel module claims which device: libkmod's answers, from compiled aliases.",

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
-import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
 
 from pyalias.cli.index_choice import add_index_options, index_source
 from pyalias.cli.messages import print_message
 from pyalias.errors import InvalidModaliasError
 from pyalias.index import AliasIndex
-from pyalias.kmod import Kmod
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
     _Ask = Callable[[bytes], Sequence[Any] | None]
     """Gives ``None`` where nothing is found."""
@@ -42,6 +42,8 @@ exit codes:
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
+    import argparse  # noqa: PLC0415 plain lookups go without
+
     parser = subparsers.add_parser(
         "lookup",
         help="print the modules for modaliases and names, as modprobe -R does",
@@ -82,6 +84,34 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run, parser=parser)
 
 
+def plain_options(words: Sequence[str]) -> argparse.Namespace | None:
+    """The options of the commonest lookups: aliases, and before them at most where to look.
+
+    For these argparse takes as long to import as all else together. ``None``: let it read the words.
+    """
+    places: dict[str, str | None] = dict.fromkeys(("modules", "kernel", "index"))
+    if len(words) > 2 and words[0].startswith("--") and words[0][2:] in places:
+        places[words[0][2:]] = words[1]
+        where, aliases = words[1:2], words[2:]
+    else:
+        where, aliases = [], words
+    if not aliases or any(word.startswith("-") for word in (*where, *aliases)):
+        return None
+    return SimpleNamespace(  # type: ignore[return-value] # it has what argparse's would have
+        **places,
+        aliases=list(aliases),
+        all=False,
+        config=None,
+        ids=None,
+        ignore_install=False,
+        json=False,
+        quiet=False,
+        run=run,
+        show_depends=False,
+        use_blacklist=False,
+    )
+
+
 def run(options: argparse.Namespace) -> int:
     """Look up all, and report each miss as modprobe does."""
     if bool(options.ids) == bool(options.aliases):
@@ -98,6 +128,8 @@ def run(options: argparse.Namespace) -> int:
         except InvalidModaliasError as refusal:
             found, error = None, errno.errorcode[refusal.errno]
         if options.json:
+            import json  # noqa: PLC0415 it takes a while
+
             print(json.dumps(_described(options, alias, found) | ({"error": error} if error else {})))
         else:
             print_lines(found or ())
@@ -126,6 +158,8 @@ def _ask_index(options: argparse.Namespace) -> _Ask:
 
 def _ask_kmod(options: argparse.Namespace) -> _Ask:
     """Look in a module directory as modprobe does."""
+    from pyalias.kmod import Kmod  # noqa: PLC0415 lookups in an index need none of it
+
     kmod = Kmod(index_source(options), options.config)
     if not options.quiet:
         for warning in kmod.configuration.warnings:

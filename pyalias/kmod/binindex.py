@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import mmap
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pyalias._binding import BinFile
+from pyalias._records import NamedTuple
 from pyalias.errors import FileAccessError, ImageError, InvalidModaliasError
+from pyalias.kmod.stamps import stamp_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     from typing_extensions import Buffer
 
 _MAGIC = bytes.fromhex("b007f457")
+_VERSION = bytes.fromhex("0002")  # the high half, which counts
+_HEADER_SIZE = 12
 
 
 class BinEntry(NamedTuple):
@@ -48,18 +52,8 @@ class BinIndex:
             FileAccessError: the file is missing or cannot be read.
             ImageError: it is no index of depmod's (kmod: ``index_mm_open``).
         """
-        try:
-            # Without a file object: a context opens five of these, and that is most of its cost.
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                if not os.fstat(descriptor).st_size:
-                    raise ImageError("an empty file is no index of depmod's", os.fspath(path))
-                data = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            raise FileAccessError.from_oserror(error, path, "expected an index that depmod wrote") from error
-        return cls(data, os.fspath(path))
+        opened = OpenedFile(os.fspath(path))
+        return cls(opened.map(), opened.path)
 
     @classmethod
     def from_bytes(cls, data: Buffer) -> Self:
@@ -101,10 +95,61 @@ class BinIndex:
             yield BinEntry(_text(key), priority, _text(value))
 
 
+class OpenedFile:
+    """An index file that is opened, and may be mapped later: most lookups ask two of five.
+
+    Its descriptor stands for the file that was there, whatever is renamed to its place meanwhile.
+
+    Raises:
+        FileAccessError: the file is missing or cannot be read.
+        ImageError: its header is none of depmod's.
+    """
+
+    __slots__ = ("_descriptor", "path", "stamp")
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = -1
+        self.path = path
+        try:
+            # Without a file object: a context opens five of these.
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.stamp = stamp_of(os.fstat(self._descriptor))
+            header = os.read(self._descriptor, _HEADER_SIZE)
+        except OSError as error:
+            raise _unreadable(error, path) from error
+        if not header:
+            raise ImageError("an empty file is no index of depmod's", path)
+        if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC + _VERSION):
+            BinFile(header, path)  # says what is wrong
+
+    def map(self) -> mmap.mmap:
+        """The bytes of the file, which is closed then."""
+        try:
+            data = mmap.mmap(self._descriptor, 0, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise _unreadable(error, self.path) from error
+        except ValueError as error:
+            raise ImageError("it was cut short while it was open", self.path) from error
+        self._close()
+        return data
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self._close()
+
+
+def _unreadable(error: OSError, path: str) -> FileAccessError:
+    return FileAccessError.from_oserror(error, path, "expected an index that depmod wrote")
+
+
 def is_bin_index(path: str | os.PathLike[str]) -> bool:
     """Whether a file begins as depmod's indexes do; false where it cannot be read."""
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:
             return file.read(4) == _MAGIC
     except OSError:
         return False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from pyalias._records import NamedTuple
 from pyalias.names import normalise_alias
 
 LONGEST = 4095

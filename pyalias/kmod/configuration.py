@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
 
+from pyalias._records import NamedTuple
 from pyalias.errors import FileAccessError
 from pyalias.kmod.commandline import parse_command_line
+from pyalias.kmod.stamps import stamp, stamp_of
 from pyalias.kmod.text import to_text
 from pyalias.names import normalise_alias
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pyalias.kmod.stamps import Stamp
 
 DEFAULT_DIRECTORIES = (
     "/etc/modprobe.d",
@@ -29,7 +33,8 @@ MODULE_FILES = ("modules.softdep", "modules.weakdep")
 """Files of a kernel's module directory that are read as configuration."""
 
 _SUFFIX = ".conf"
-_WITH_REST = (b"options", b"install", b"remove", b"softdep", b"weakdep")
+_COMMANDS = (b"alias", b"blacklist", b"options", b"install", b"remove", b"softdep", b"weakdep")
+_ROOM = 1 << 16  # more than configuration files have: one read, and one that says so
 
 # A line's first word, its second, and what follows the one blank behind that. Only a # in the very
 # first column makes a comment.
@@ -76,37 +81,51 @@ class WeakDependencies(NamedTuple):
     weak: tuple[str, ...]
 
 
-Raw = dict[bytes, list[tuple[bytes, bytes]]]
-"""By command: the name on each line, normalised, and what stands behind it."""
+Lines = list[tuple[bytes, bytes]]
+"""Lines of one command: the name on each, normalised, and what stands behind it."""
 
 
 class Configuration:
     """All that modprobe.d, ``modules.softdep``, ``modules.weakdep`` and the kernel command line say.
 
-    Each in the order of files and lines; the command line comes last. Immutable. Lines are taken
-    apart when they are first asked for: most lookups need few of them.
+    Each in the order of files and lines; the command line comes last. Immutable: the files are read when
+    it is made, and taken apart when something is asked that they may speak of.
     """
 
-    def __init__(self, raw: Raw, files: Sequence[str], warnings: Sequence[str]) -> None:
-        self._raw = raw
-        self.files = tuple(files)
-        """The files that were read."""
-        self.warnings = tuple(warnings)
-        """What kmod complains about and passes over: bad lines, directories, unreadable files."""
+    def __init__(self, texts: Sequence[_Text], command_line: bytes, warnings: Sequence[str]) -> None:
+        self._texts = texts
+        self._whole = b"\n".join([text.data for text in texts])
+        self._command_line = command_line
+        self._warnings = warnings
 
-    def alias_lines(self) -> Sequence[tuple[bytes, bytes]]:
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that were read."""
+        return tuple(text.path for text in self._texts if text.is_read)
+
+    @property
+    def stamps(self) -> dict[str, Stamp]:
+        """The stamp of each file when it was read."""
+        return {text.path: text.stamp for text in self._texts}
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What kmod complains about and passes over: bad lines, directories, unreadable files."""
+        return (*self._warnings, *(warning for text in self._texts for warning in text.warnings))
+
+    def alias_lines(self) -> Lines:
         """The ``alias`` lines as bytes, for matching."""
-        return self._raw[b"alias"]
+        return self._lines(b"alias")
 
     @cached_property
     def aliases(self) -> tuple[AliasLine, ...]:
         """The ``alias`` lines."""
-        return tuple(AliasLine(to_text(name), to_text(module)) for name, module in self._raw[b"alias"])
+        return tuple(AliasLine(to_text(name), to_text(module)) for name, module in self.alias_lines())
 
     @cached_property
     def blacklist(self) -> tuple[str, ...]:
         """The names on ``blacklist`` lines, and those of ``modprobe.blacklist=``."""
-        return tuple(to_text(name) for name, _ in self._raw[b"blacklist"])
+        return tuple(to_text(name) for name, _ in self._lines(b"blacklist"))
 
     @cached_property
     def options(self) -> tuple[Setting, ...]:
@@ -126,16 +145,35 @@ class Configuration:
     @cached_property
     def softdeps(self) -> tuple[SoftDependencies, ...]:
         """The ``softdep`` lines."""
-        return tuple(_soft_dependencies(to_text(name), rest) for name, rest in self._raw[b"softdep"])
+        return tuple(_soft_dependencies(to_text(name), rest) for name, rest in self._lines(b"softdep"))
 
     @cached_property
     def weakdeps(self) -> tuple[WeakDependencies, ...]:
         """The ``weakdep`` lines."""
-        lines = self._raw[b"weakdep"]
+        lines = self._lines(b"weakdep")
         return tuple(WeakDependencies(to_text(name), tuple(_dependency_words(rest))) for name, rest in lines)
 
     def _settings(self, command: bytes) -> tuple[Setting, ...]:
-        return tuple(Setting(to_text(name), to_text(value)) for name, value in self._raw[command])
+        return tuple(Setting(to_text(name), to_text(value)) for name, value in self._lines(command))
+
+    def _lines(self, command: bytes) -> Lines:
+        lines: Lines = []
+        if _may_say(self._whole, command):
+            for text in self._texts:
+                if _may_say(text.data, command):
+                    lines += text.lines[command]
+        if command in (b"blacklist", b"options"):
+            lines += self._arguments[command]
+        return lines
+
+    @cached_property
+    def _arguments(self) -> dict[bytes, Lines]:
+        """What the kernel's command line says."""
+        arguments = parse_command_line(self._command_line)
+        return {
+            b"blacklist": [(name, b"") for name in arguments.blacklist],
+            b"options": [(name, value.replace(b"\t", b" ")) for name, value in arguments.options],
+        }
 
 
 def read_configuration(
@@ -151,24 +189,28 @@ def read_configuration(
     A file that cannot be read is passed over with a warning, as in kmod: an ordinary user may ask
     about a system whose administrator keeps one file from him.
     """
-    lines = _Lines(list(warnings))
-    read = []
-    for name, path in files:
+    texts = [
+        _Text(path, stamp(path), module_texts[name]) if name in module_texts else _read(name, path)
+        for name, path in files
+    ]
+    return Configuration(texts, command_line, warnings)
+
+
+def _read(name: str, path: str) -> _Text:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object costs more than the reading
         try:
-            data = module_texts[name] if name in module_texts else _read(path)
-        except OSError as error:
-            if name not in MODULE_FILES:
-                lines.warnings.append(f"{path}: {error.strerror}: not read")
-            continue
-        read.append(path)
-        lines.add_file(path, data)
-    lines.add_command_line(command_line)
-    return Configuration(lines.raw, read, lines.warnings)
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 a Path costs more than the reading
-        return file.read()
+            # The stamp first: what changes while it is read shows up as changed afterwards.
+            seen = stamp_of(os.fstat(descriptor))
+            parts = []
+            while part := os.read(descriptor, _ROOM):
+                parts.append(part)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        complaints = [] if name in MODULE_FILES else [f"{path}: {error.strerror}: not read"]
+        return _Text(path, stamp(path), b"", complaints)
+    return _Text(path, seen, b"".join(parts))
 
 
 def find_files(
@@ -184,7 +226,7 @@ def find_files(
     Raises:
         FileAccessError: a path is missing or a directory cannot be listed, unless ``may_be_absent``.
     """
-    found = {name: os.path.join(module_directory, name) for name in MODULE_FILES}  # noqa: PTH118
+    found = {name: os.path.join(module_directory, name) for name in MODULE_FILES}
     warnings: list[str] = []
     for named in paths:
         path = os.fspath(named)
@@ -208,7 +250,7 @@ def _files_of(path: str, warnings: list[str]) -> Iterator[tuple[str, str]]:
     try:
         entries = os.scandir(path)
     except NotADirectoryError:
-        yield os.path.basename(path), path  # noqa: PTH119
+        yield os.path.basename(path), path
         return
     with entries:
         for entry in entries:
@@ -268,53 +310,77 @@ def _soft_dependencies(module: str, text: bytes) -> SoftDependencies:
     return SoftDependencies(module, tuple(kinds["pre:"]), tuple(kinds["post:"]))
 
 
-class _Lines:
-    """Collects what lines say."""
+class _Text:
+    """The text of one file. What lines it has is found out when one is wanted that it may hold."""
 
-    def __init__(self, warnings: list[str]) -> None:
-        self.warnings = warnings
-        self.raw: Raw = {command: [] for command in (*_WITH_REST, b"alias", b"blacklist")}
+    def __init__(self, path: str, seen: Stamp, data: bytes, complaints: Sequence[str] | None = None) -> None:
+        self.path = path
+        self.stamp = seen
+        self.is_read = complaints is None
+        self.data = data
+        self._complaints = complaints or ()
 
-    def add_file(self, path: str, data: bytes) -> None:
-        """All lines of a file; a bad line is passed over with a warning."""
+    @property
+    def lines(self) -> Mapping[bytes, Lines]:
+        """By command, the good lines."""
+        return self._parsed[0]
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """That it was not read, or its bad lines."""
+        return self._complaints or self._parsed[1]
+
+    @cached_property
+    def _parsed(self) -> tuple[dict[bytes, Lines], list[str]]:
+        lines: dict[bytes, Lines] = {command: [] for command in _COMMANDS}
+        data = self.data
         numbers: Sequence[int] = ()
         if b"\\" in data or b"\0" in data:
             logical = list(logical_lines(data))
             numbers = [number for number, _ in logical]
             data = b"\n".join(line for _, line in logical)
-        good = [self._add(*words) for words in _LINE.findall(data)]
-        if not all(good):
-            self._complain(path, data, numbers, good)
+        good = [_add(lines, *words) for words in _LINE.findall(data)]
+        return lines, [] if all(good) else list(_complaints(self.path, data, numbers, good))
 
-    def _complain(self, path: str, data: bytes, numbers: Sequence[int], good: Sequence[bool]) -> None:
-        for is_good, line in zip(good, _LINE.finditer(data), strict=True):
-            if not is_good:
-                place = data.count(b"\n", 0, line.start())
-                number = numbers[place] if numbers else place + 1
-                shown = line[1][:60].decode("utf-8", "backslashreplace")
-                self.warnings.append(f"{path} line {number}: ignoring bad line starting with {shown!r}")
 
-    def add_command_line(self, text: bytes) -> None:
-        """The kernel's command line."""
-        arguments = parse_command_line(text)
-        self.raw[b"blacklist"].extend((name, b"") for name in arguments.blacklist)
-        self.raw[b"options"].extend((name, value.replace(b"\t", b" ")) for name, value in arguments.options)
+def _may_say(data: bytes, command: bytes) -> bool:
+    """Whether there may be a line of a command; of most files it is known without taking them apart."""
+    if b"\\" in data:
+        return True  # in the midst of the command, maybe
+    named = command + b" " in data or command + b"\t" in data
+    return named and _starts(command).search(data) is not None
 
-    def _add(self, command: bytes, name: bytes, rest: bytes) -> bool:
-        """One line; false where kmod complains about it (``kmod_config_parse``)."""
-        lines = self.raw.get(command)
-        normal = normalise_alias(name)
-        if lines is None or not name or normal is None:
+
+@cache
+def _starts(command: bytes) -> re.Pattern[bytes]:
+    """A line that begins with a command."""
+    return re.compile(rb"^[ \t]*" + command + rb"[ \t]", re.MULTILINE)
+
+
+def _complaints(path: str, data: bytes, numbers: Sequence[int], good: Sequence[bool]) -> Iterator[str]:
+    for is_good, line in zip(good, _LINE.finditer(data), strict=True):
+        if not is_good:
+            place = data.count(b"\n", 0, line.start())
+            number = numbers[place] if numbers else place + 1
+            shown = line[1][:60].decode("utf-8", "backslashreplace")
+            yield f"{path} line {number}: ignoring bad line starting with {shown!r}"
+
+
+def _add(lines: dict[bytes, Lines], command: bytes, name: bytes, rest: bytes) -> bool:
+    """One line; false where kmod complains about it (``kmod_config_parse``)."""
+    known = lines.get(command)
+    normal = normalise_alias(name)
+    if known is None or not name or normal is None:
+        return False
+    if command == b"alias":
+        word = _WORD.match(rest)
+        module = normalise_alias(word[1]) if word else None
+        if module is None:
             return False
-        if command == b"alias":
-            word = _WORD.match(rest)
-            module = normalise_alias(word[1]) if word else None
-            if module is None:
-                return False
-            rest = module
-        elif command == b"options":
-            rest = rest.replace(b"\t", b" ")
-        if not rest and command != b"blacklist":
-            return False
-        lines.append((normal, rest))
-        return True
+        rest = module
+    elif command == b"options":
+        rest = rest.replace(b"\t", b" ")
+    if not rest and command != b"blacklist":
+        return False
+    known.append((normal, rest))
+    return True

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 from enum import Enum
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias import kernels
+from pyalias._records import NamedTuple
 from pyalias.kmod import configuration as modprobe_d
 from pyalias.kmod.commandline import LONGEST
-from pyalias.kmod.indexes import BIN_NAMES, Indexes, Prefer, open_indexes
+from pyalias.kmod.indexes import BIN_NAMES, BinIndexes, open_bin_indexes, open_indexes
 from pyalias.kmod.lookup import Tables
 from pyalias.kmod.module import Module
 from pyalias.kmod.show_depends import Action, show_depends
+from pyalias.kmod.stamps import stamps
 from pyalias.kmod.text import to_bytes
 from pyalias.kmod.textindexes import TEXT_NAMES, TextIndexes
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pyalias.kmod.configuration import Configuration
+    from pyalias.kmod.indexes import Indexes, Prefer
+    from pyalias.kmod.stamps import Stamp
 
 _COMMAND_LINE = "/proc/cmdline"
-
-Stamp = tuple[int, int, int] | None
 
 
 class Validity(Enum):
@@ -87,11 +89,10 @@ class Kmod:
     ) -> None:
         if release is not None and modules_dir is None:
             modules_dir = f"/lib/modules/{release}"
-        elif release is not None and Path(modules_dir or "").is_dir():
+        elif release is not None and os.path.isdir(modules_dir or ""):
             raise ValueError("expected modules_dir or release, found both: the directory names the kernel")
         self._release = release
-        self.directory = Path(os.path.abspath(kernels.modules_directory(modules_dir, root)))  # noqa: PTH100
-        """The module directory, absolute; symbolic links in it stay as they are."""
+        self._directory = os.path.abspath(kernels.modules_directory(modules_dir, root))
         self._root = root
         self._default_config = config is None
         if config is None:
@@ -103,6 +104,13 @@ class Kmod:
         self._cmdline = None if cmdline is None else to_bytes(cmdline)
         self._prefer: Prefer = prefer
         self._loaded = self._load()
+
+    @property
+    def directory(self) -> Path:
+        """The module directory, absolute; symbolic links in it stay as they are."""
+        from pathlib import Path  # noqa: PLC0415 lookups need none, and it takes long to import
+
+        return Path(self._directory)
 
     # ---- files ----
 
@@ -121,33 +129,48 @@ class Kmod:
         counts; libkmod looks at the times of indexes and configuration directories alone.
         """
         loaded = self._loaded
-        if _stamps(loaded.configuration_stamps) != loaded.configuration_stamps:
+        if stamps(loaded.configuration_stamps) != loaded.configuration_stamps:
             return Validity.MUST_RECREATE
-        if _stamps(loaded.module_stamps) != loaded.module_stamps:
+        if stamps(loaded.module_stamps) != loaded.module_stamps:
             return Validity.MUST_RELOAD
         return Validity.OK
 
     def _load(self) -> _Loaded:
-        directory = os.fspath(self.directory)
-        # Stamps first: what changes while it is read shows up as changed afterwards.
-        files_of_modules = [f"{directory}/{name}" for name in (*BIN_NAMES, *TEXT_NAMES)]
-        module_stamps = _stamps(files_of_modules if os.path.isdir(directory) else [directory])  # noqa: PTH112
-        seen = any(module_stamps.get(f"{directory}/{name}") for name in kernels.DEPMOD_FILES)
-        texts = {} if seen else kernels.undepmodded_texts(self.directory, self._release)
-        indexes: Indexes = TextIndexes(texts) if texts else open_indexes(self.directory, self._prefer)
+        directory = self._directory
+        texts: Mapping[str, bytes] = {}
+        indexes: Indexes | None = open_bin_indexes(directory) if self._prefer == "bin" else None
+        if isinstance(indexes, BinIndexes):
+            module_stamps = indexes.stamps  # nothing else counts
+        else:
+            indexes, texts, module_stamps = self._open_others()
+        # Stamps of directories before they are listed: what changes meanwhile shows up as changed afterwards.
+        directory_stamps = stamps(self._config_paths)
         files, warnings = modprobe_d.find_files(
             self._config_paths, directory, may_be_absent=self._default_config
         )
-        configuration_stamps = _stamps([*self._config_paths, *(file.path for file in files)])
         configuration = modprobe_d.read_configuration(files, self._command_line(), warnings, texts)
+        configuration_stamps = directory_stamps | configuration.stamps
         return _Loaded(Tables(directory, configuration, indexes), module_stamps, configuration_stamps)
+
+    def _open_others(self) -> tuple[Indexes, Mapping[str, bytes], dict[str, Stamp]]:
+        """Text files, packages, and directories that depmod has not, or not wholly, seen."""
+        directory = self._directory
+        names = [f"{directory}/{name}" for name in (*BIN_NAMES, *TEXT_NAMES)]
+        module_stamps = stamps(names if os.path.isdir(directory) else [directory])
+        seen = any(module_stamps.get(f"{directory}/{name}") for name in kernels.DEPMOD_FILES)
+        texts = {} if seen else kernels.undepmodded_texts(directory, self._release)
+        indexes = TextIndexes(texts) if texts else open_indexes(directory, self._prefer)
+        return indexes, texts, module_stamps
 
     def _command_line(self) -> bytes:
         if self._cmdline is not None:
             return self._cmdline
         try:
-            with open(_under(self._root, _COMMAND_LINE), "rb", buffering=0) as file:  # noqa: PTH123
-                return file.read(LONGEST)
+            descriptor = os.open(_under(self._root, _COMMAND_LINE), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(descriptor, LONGEST)
+            finally:
+                os.close(descriptor)
         except OSError:
             return b""  # kmod goes on without, and so do systems that are no Linux
 
@@ -215,20 +238,8 @@ class Kmod:
         return tuple(show_depends(found, use_blacklist=use_blacklist, ignore_install=ignore_install))
 
     def __repr__(self) -> str:
-        return f"<Kmod of {self.directory}>"
+        return f"<Kmod of {self._directory}>"
 
 
 def _under(root: str | os.PathLike[str] | None, path: str) -> str:
     return path if root is None else f"{os.fspath(root)}/{path.lstrip('/')}"
-
-
-def _stamps(paths: Iterable[str]) -> dict[str, Stamp]:
-    return {path: _stamp(path) for path in paths}
-
-
-def _stamp(path: str) -> Stamp:
-    try:
-        status = os.stat(path)  # noqa: PTH116 a Path costs more than the call
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino

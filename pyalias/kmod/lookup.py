@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
+from pyalias._records import NamedTuple
 from pyalias.errors import InvalidModaliasError
 from pyalias.kmod.patterns import PatternLines, T
 from pyalias.kmod.text import normalised, to_bytes, to_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias import kernels
+from pyalias._records import NamedTuple
 from pyalias.errors import FileAccessError, InvalidModaliasError
 from pyalias.kmod.lookup import Found, found_together, module_name_of_key
 from pyalias.kmod.text import to_bytes, to_text
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pyalias.kmod.lookup import Tables
 
@@ -68,8 +68,8 @@ class Module:
         directory = self._tables.directory
         words = dependencies.replace("\t", " ").split(" ")
         # A path that is absolute already stands for itself.
-        joined = tuple(os.path.join(directory, word) for word in words if word)  # noqa: PTH118
-        return os.path.join(directory, path), joined  # noqa: PTH118
+        joined = tuple(os.path.join(directory, word) for word in words if word)
+        return os.path.join(directory, path), joined
 
     @property
     def path(self) -> str | None:
@@ -124,7 +124,7 @@ class Module:
         where = f"{self._tables.directory}/modules.builtin.modinfo"
         if not self.builtin:
             raise FileAccessError(errno.ENOENT, f"no module {self.name} stands in modules.dep", where)
-        text = kernels.read_file(Path(where), "expected it beside modules.builtin (kernels from 5.2 on)")
+        text = kernels.read_file(where, "expected it beside modules.builtin (kernels from 5.2 on)")
         return tuple(builtin_modinfo(text, self.name))
 
     # ---- the configuration ----

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from pyalias import _binding, kernels
 from pyalias.errors import AliasFileError
 from pyalias.kmod.text import to_text
 from pyalias.names import module_name, normalise_alias
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 TEXT_NAMES = (
     "modules.dep",
@@ -23,14 +23,14 @@ TEXT_NAMES = (
 )
 
 
-def read_module_texts(directory: Path) -> dict[str, bytes]:
+def read_module_texts(directory: str) -> dict[str, bytes]:
     """The text files that are there.
 
     Raises:
         FileAccessError: one cannot be read.
     """
-    present = [name for name in TEXT_NAMES if (directory / name).exists()]
-    return {name: kernels.read_file(directory / name, "make it readable") for name in present}
+    present = [name for name in TEXT_NAMES if os.path.exists(f"{directory}/{name}")]
+    return {name: kernels.read_file(f"{directory}/{name}", "make it readable") for name in present}
 
 
 class TextIndexes:
