@@ -73,13 +73,16 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
                     pya_error *error)
 {
     uint64_t place = line.number ? line.number : builder->line_count + 1u;
+    bool same_module;
 
     if (module_length == 0 || module_length > NAME_MAX_LENGTH)
         return fail(error, PYA_ETEXT, place, "a module name has 1 to %d bytes, this one %zu", NAME_MAX_LENGTH,
                     module_length);
     if (memchr(line.text, 0, line.length))
         return fail(error, PYA_ETEXT, place, "a pattern holds a NUL byte, which no device name can have");
-    for (size_t i = 0; i < module_length; i++)
+    same_module = module_length == builder->last_module_length &&
+                  memcmp(module, builder->last_module, module_length) == 0;
+    for (size_t i = 0; i < module_length && !same_module; i++)
         if (module[i] < ' ')
             return fail(error, PYA_ETEXT, place,
                         "byte 0x%02x in a module name; was the file cut or converted?", module[i]);
@@ -91,7 +94,10 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
         builder->lines = lines;
         builder->line_room = room;
     }
-    line.module = intern_module(builder, module, module_length);
+    line.module = same_module ? builder->lines[builder->line_count - 1].module
+                              : intern_module(builder, module, module_length);
+    builder->last_module = module;
+    builder->last_module_length = module_length;
     line.source = builder->source_count - 1;
     line.sequence = builder->line_count;
     if (line.module == INTERN_FAILED || !normalise_line(&line))
@@ -105,6 +111,7 @@ int pya_builder_aliases(pya_builder *builder, const uint8_t *bytes, size_t size,
 {
     size_t at = 0;
 
+    builder->last_module_length = 0;
     for (size_t i = 0; i < count; i++) {
         uint32_t length = lengths[2 * i], module_length = lengths[2 * i + 1];
         struct alias_line line = {.text = bytes + at, .length = length, .number = numbers ? numbers[i] : 0};
@@ -124,6 +131,14 @@ static bool is_blank(uint8_t byte)
     return byte == ' ' || byte == '\t';
 }
 
+/* Whether a line ends with the module of the line before. */
+static bool ends_as_before(const pya_builder *builder, const uint8_t *text, size_t length)
+{
+    return builder->last_module_length > 0 && builder->last_module_length < length &&
+           memcmp(text + length - builder->last_module_length, builder->last_module,
+                  builder->last_module_length) == 0;
+}
+
 /* "alias PATTERN MODULE" without its newline; what is no alias line is passed over. */
 static int add_text_line(pya_builder *builder, const uint8_t *text, size_t length, uint32_t number,
                          pya_error *error)
@@ -133,8 +148,9 @@ static int add_text_line(pya_builder *builder, const uint8_t *text, size_t lengt
 
     if (length < start || memcmp(text, command, start - 1) != 0 || !is_blank(text[start - 1]))
         return PYA_OK;
-    for (blank = length; blank > start && !is_blank(text[blank - 1]); blank--)
-        ;
+    blank = ends_as_before(builder, text, length) ? length - builder->last_module_length : length;
+    while (blank > start && !is_blank(text[blank - 1]))
+        blank--;
     if (blank <= start + 1)
         return fail(error, PYA_ETEXT, number, "expected \"alias PATTERN MODULE\", found no module");
     return add_line(
@@ -147,6 +163,7 @@ int pya_builder_text(pya_builder *builder, const uint8_t *text, size_t size, pya
 {
     uint32_t number = 0;
 
+    builder->last_module_length = 0;
     if (size > UINT32_MAX)
         return fail(error, PYA_ELIMIT, 0, "alias text of %zu bytes: the limit is 4 GiB", size);
     for (size_t at = 0; at < size; at++) {

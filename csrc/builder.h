@@ -29,6 +29,8 @@ struct pya_builder {
     uint32_t source_count;
     struct alias_line *lines;
     uint32_t line_count, line_room;
+    const uint8_t *last_module; /* as the last line of this call wrote it: a module's lines stand together */
+    size_t last_module_length;
 };
 
 #endif

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define PYA_LE16(x) __builtin_bswap16(x)
 #define PYA_LE32(x) __builtin_bswap32(x)
 #define PYA_LE64(x) __builtin_bswap64(x)
 #else
+#define PYA_LE16(x) (x)
 #define PYA_LE32(x) (x)
 #define PYA_LE64(x) (x)
 #endif
@@ -44,7 +46,9 @@ static inline void store_u64(uint8_t *p, uint64_t v)
 
 static inline uint32_t load_u16(const uint8_t *p)
 {
-    return (uint32_t)p[0] | (uint32_t)p[1] << 8;
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return PYA_LE16(v);
 }
 
 #endif

@@ -35,6 +35,8 @@ struct compilation {
     uint32_t *tokens;                 /* of all lines of a source */
     struct token_string *strings;     /* distinct ones of a source */
     uint32_t value_count;
+    struct bytes_vector value_ends, value_lines; /* u32: where the lines of a value end; lines */
+    uint32_t *answer_of_module;                  /* the answer of this module alone, or NEVER */
     struct trie trie;
     struct interner classes, answers;
     struct field_table *pci_tables[PCI_BUSES]; /* one a source, kept until all sources are known */
@@ -192,32 +194,45 @@ static int by_tokens(const void *a, const void *b)
     uint32_t at = 0;
     int order;
 
+    while (at + 2 <= x->token_count && at + 2 <= y->token_count &&
+           memcmp(x->tokens + at, y->tokens + at, 2 * sizeof *x->tokens) == 0)
+        at += 2;
     while (at < x->token_count && at < y->token_count && x->tokens[at] == y->tokens[at])
         at++;
     order = compare_numbers(token_rank(x, at), token_rank(y, at));
     return order ? order : compare_numbers(x->line_id, y->line_id);
 }
 
+/* The answer of some items' modules. Most have one, and one module has many values. */
+static uint32_t answer_of(struct compilation *c, const struct sort_item *items, uint32_t count)
+{
+    struct bytes_vector modules = {0};
+    uint32_t *known = count == 1 ? &c->answer_of_module[items->line->module] : NULL, answer;
+
+    if (known != NULL && *known != NEVER)
+        return *known;
+    for (uint32_t i = 0; i < count; i++)
+        bytes_push_u32(&modules, items[i].line->module);
+    answer = modules.failed ? INTERN_FAILED : intern(&c->answers, modules.data, modules.size);
+    bytes_free(&modules);
+    if (known != NULL)
+        *known = answer;
+    return answer;
+}
+
 /* A new value of the lines of some items, which are in line order. */
 static bool add_value(struct compilation *c, const struct sort_item *items, uint32_t count)
 {
-    struct bytes_vector modules = {0};
-    uint32_t answer = INTERN_FAILED;
+    uint32_t answer = answer_of(c, items, count);
 
-    for (uint32_t i = 0; i < count; i++) {
-        bytes_push_u32(&c->sections[SECTION_VALUE_LINES], items[i].line_id);
-        bytes_push_u32(&modules, items[i].line->module);
-    }
-    if (!modules.failed)
-        answer = intern(&c->answers, modules.data, modules.size);
-    bytes_free(&modules);
     if (answer == INTERN_FAILED)
         return false;
+    for (uint32_t i = 0; i < count; i++)
+        bytes_push_u32(&c->value_lines, items[i].line_id);
     bytes_push_u32(&c->sections[SECTION_VALUE_ANSWERS], answer);
-    bytes_push_u32(&c->sections[SECTION_VALUES], (uint32_t)(c->sections[SECTION_VALUE_LINES].size / 4));
-    bytes_push_u32(&c->sections[SECTION_VALUES], NEVER);
+    bytes_push_u32(&c->value_ends, (uint32_t)(c->value_lines.size / 4));
     c->value_count++;
-    return true;
+    return !c->value_ends.failed && !c->value_lines.failed;
 }
 
 /* Takes one line's tokens: to *kept, the end of a list of items, those that the trie will hold; an
@@ -301,11 +316,13 @@ static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t 
     for (uint32_t b = 0; b < BUS_COUNT; b++) {
         struct field_table table = {.bus = &buses[b], .classes = &c->classes};
         for (uint32_t i = 0; i < distinct; i++)
-            field_table_add(&table, &c->strings[i]);
+            if (c->strings[i].count > 0 && (c->strings[i].tokens[0] == (uint8_t)buses[b].prefix[0] ||
+                                            c->strings[i].tokens[0] >= TOKEN_ANY))
+                field_table_add(&table, &c->strings[i]);
         for (size_t at = irregular; at < all->size && !all->failed; at += 4) {
             uint32_t value = load_u32(all->data + at);
-            const uint8_t *last_line = c->sections[SECTION_VALUES].data + (size_t)value * VALUE_ENTRY;
-            uint32_t line = load_u32(c->sections[SECTION_VALUE_LINES].data + (load_u32(last_line) - 1) * 4);
+            uint32_t end = load_u32(c->value_ends.data + (size_t)value * 4);
+            uint32_t line = load_u32(c->value_lines.data + ((size_t)end - 1) * 4);
             field_table_add_text(&table, c->lines[line]->normal, c->lines[line]->normal_length, value);
         }
         if (b < PCI_BUSES)
@@ -321,9 +338,8 @@ static bool build_pci_tables(struct compilation *c)
 {
     bytes_extend(&c->sections[SECTION_PCI], (size_t)PCI_BUSES * PCI_TABLE_WORDS * 4);
     for (uint32_t b = 0; b < PCI_BUSES; b++) {
-        struct pci_input input = {
-            c->pci_tables[b], c->builder->source_count,     c->builder->line_count,
-            c->lines,         &c->sections[SECTION_VALUES], &c->sections[SECTION_VALUE_LINES]};
+        struct pci_input input = {c->pci_tables[b], c->builder->source_count, c->builder->line_count,
+                                  c->lines,         &c->value_ends,           &c->value_lines};
         enum pci_result result =
             pci_table_write(&input, &c->answers, &c->sections[SECTION_PCI], (size_t)b * PCI_TABLE_WORDS * 4);
         if (result == PCI_NO_MEMORY)
@@ -375,16 +391,20 @@ static uint32_t put_string(struct compilation *c, const uint8_t *text, size_t le
 
 static void put_lines(struct compilation *c)
 {
-    struct bytes_vector *out = &c->sections[SECTION_LINES], *patterns = &c->sections[SECTION_PATTERNS];
+    struct bytes_vector *places = &c->sections[SECTION_LINE_PLACES],
+                        *patterns = &c->sections[SECTION_PATTERNS];
 
     for (uint32_t i = 0; i < c->builder->line_count; i++) {
         const struct alias_line *line = c->lines[i];
+        uint8_t shares[SHARES_ENTRY];
         uint32_t flags;
-        bytes_push_u32(out, (uint32_t)patterns->size);
-        flags = pattern_write(patterns, line, c->lines[i - i % LINES_A_HEAD]);
-        bytes_push_u32(out, flags | line->module);
-        bytes_push_u32(out, line->number);
+        bytes_push_u32(places, (uint32_t)patterns->size);
+        flags = pattern_write(patterns, line, c->lines[i - i % LINES_A_HEAD], shares);
+        bytes_push(&c->sections[SECTION_LINE_SHARES], shares, SHARES_ENTRY);
+        bytes_push_u32(&c->sections[SECTION_LINES], flags | line->module);
+        bytes_push_u32(&c->sections[SECTION_LINE_NUMBERS], line->number);
     }
+    bytes_push_u32(places, (uint32_t)patterns->size);
 }
 
 static void put_interned(struct compilation *c, const struct interner *names, enum section section)
@@ -479,7 +499,7 @@ static int write_image(const struct compilation *c, uint8_t **image, size_t *siz
         total += rounded(c->sections[s].size, 8);
     }
     total = rounded(total, CHECKSUM_STRIPE);
-    if (total > UINT32_MAX)
+    if (total > INT32_MAX)
         return PYA_ELIMIT;
     *image = calloc(1, total);
     if (*image == NULL)
@@ -497,12 +517,21 @@ static int write_image(const struct compilation *c, uint8_t **image, size_t *siz
     return PYA_OK;
 }
 
-static void finish_values(struct compilation *c)
+/* Nearly all values are one line, and name it themselves. */
+static void put_values(struct compilation *c)
 {
-    struct bytes_vector *values = &c->sections[SECTION_VALUES];
+    struct bytes_vector *lists = &c->sections[SECTION_VALUE_LINES];
+    uint32_t start = 0, end;
 
-    for (uint32_t value = 0; value < c->value_count && !values->failed; value++)
-        store_u32(values->data + (size_t)value * VALUE_ENTRY + 4, c->trie.tail_of_value[value]);
+    for (uint32_t value = 0; value < c->value_count; value++, start = end) {
+        const uint8_t *lines = c->value_lines.data + (size_t)start * 4;
+        end = load_u32(c->value_ends.data + (size_t)value * 4);
+        bytes_push_u32(&c->sections[SECTION_VALUES],
+                       end - start == 1 ? load_u32(lines) | LAST_LINE : (uint32_t)(lists->size / 4));
+        for (uint32_t i = start; i < end && end - start > 1; i++, lines += 4)
+            bytes_push_u32(lists, load_u32(lines) | (i + 1 == end ? LAST_LINE : 0));
+        bytes_push_u32(&c->sections[SECTION_VALUE_TAILS], c->trie.tail_of_value[value]);
+    }
 }
 
 static void free_compilation(struct compilation *c)
@@ -513,11 +542,14 @@ static void free_compilation(struct compilation *c)
     free(c->lines);
     free(c->tokens);
     free(c->strings);
+    free(c->answer_of_module);
     for (unsigned b = 0; b < PCI_BUSES; b++) {
         for (uint32_t s = 0; c->pci_tables[b] != NULL && s < c->builder->source_count; s++)
             field_table_free(&c->pci_tables[b][s]);
         free(c->pci_tables[b]);
     }
+    bytes_free(&c->value_ends);
+    bytes_free(&c->value_lines);
     trie_free(&c->trie);
     intern_free(&c->classes);
     intern_free(&c->answers);
@@ -538,15 +570,17 @@ static bool make_room(struct compilation *c)
     c->lines = malloc(lines * sizeof *c->lines);
     c->strings = malloc(lines * sizeof *c->strings);
     c->tokens = malloc(tokens * sizeof *c->tokens);
-    c->trie.tail_of_value = malloc(lines * sizeof *c->trie.tail_of_value);
+    c->answer_of_module = malloc((size_t)(builder->modules.count + 1) * sizeof *c->answer_of_module);
+    if (c->answer_of_module == NULL)
+        return false;
+    memset(c->answer_of_module, 0xFF, builder->modules.count * sizeof *c->answer_of_module);
+    c->trie.tail_of_value = calloc(lines, sizeof *c->trie.tail_of_value);
     c->trie.classes = &c->classes;
     for (unsigned b = 0; b < PCI_BUSES; b++) {
         c->pci_tables[b] = calloc((size_t)builder->source_count + 1, sizeof *c->pci_tables[b]);
         if (c->pci_tables[b] == NULL)
             return false;
     }
-    if (c->trie.tail_of_value != NULL)
-        memset(c->trie.tail_of_value, 0xFF, lines * sizeof *c->trie.tail_of_value);
     /* Answer 0 is the empty one. */
     return c->texts && c->items && c->second && c->lines && c->strings && c->tokens &&
            c->trie.tail_of_value && intern(&c->answers, "", 0) == 0;
@@ -561,9 +595,10 @@ int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya
         put_lines(&c);
         put_interned(&c, &builder->modules, SECTION_MODULES);
         put_answers(&c);
-        finish_values(&c);
+        put_values(&c);
         bytes_push(&c.sections[SECTION_CLASSES], c.classes.text.data, c.classes.text.size);
         bytes_push(&c.sections[SECTION_TAILS], c.trie.tails.text.data, c.trie.tails.text.size);
+        bytes_extend(&c.sections[SECTION_TAILS], TAILS_PADDING);
         bytes_push(&c.sections[SECTION_NODES], c.trie.nodes.data, c.trie.nodes.size);
         code = write_image(&c, image, size);
     }
@@ -571,7 +606,7 @@ int pya_builder_compile(pya_builder *builder, uint8_t **image, size_t *size, pya
     if (code == PYA_ENOMEM)
         return fail(error, code, 0, "out of memory while compiling %u aliases", builder->line_count);
     if (code == PYA_ELIMIT)
-        return fail(error, code, 0, "%u aliases make an image of more than 4 GiB", builder->line_count);
+        return fail(error, code, 0, "%u aliases make an image of more than 2 GiB", builder->line_count);
     return code;
 }
 

@@ -55,12 +55,17 @@ static bool is_lower(uint32_t token)
     return token >= 'a' && token <= 'z';
 }
 
-/* A digit that a token says; 16: it says none, or none in upper case. */
+/* A digit that a token says; 16 or more: it says none, or none in upper case. */
 static unsigned digit_of(uint32_t token)
 {
-    if (token >= '0' && token <= '9')
-        return token - '0';
-    return token >= 'A' && token <= 'F' ? token - 'A' + 10 : 16;
+    unsigned decimal = token - '0', letter = token - 'A';
+
+    return decimal < 10 ? decimal : letter < 6 ? letter + 10 : 16;
+}
+
+static size_t separator_length(const struct field *field)
+{
+    return field->separator[1] == 0 ? 1 : field->separator[2] == 0 ? 2 : 3;
 }
 
 /* One field's digits from tokens[*at] on. */
@@ -68,8 +73,21 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
                           const struct token_string *string, uint32_t *at, struct row *row, bool *starred)
 {
     unsigned count = 0;
-    bool star = false, never = false;
+    bool star = false, never = false, beyond = false;
+    uint32_t word = 0;
 
+    /* Most fields are all digits. */
+    for (; count < field->digits && *at < string->count; ++*at, ++count) {
+        unsigned digit = digit_of(string->tokens[*at]);
+        if (digit > 15)
+            break;
+        word = word << 4 | digit;
+    }
+    if (count > 0) {
+        unsigned shift = field->shift + (field->digits - count) * 4u;
+        row->mask[field->word] |= (uint32_t)(((uint64_t)1 << 4 * count) - 1) << shift;
+        row->words[field->word] |= word << shift;
+    }
     for (; *at < string->count && !is_lower(string->tokens[*at]); ++*at, ++count) {
         uint32_t token = string->tokens[*at];
         unsigned shift;
@@ -79,8 +97,10 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
             ++*at;
             break;
         }
-        if (count >= field->digits)
+        if (count >= field->digits) {
+            beyond |= token >= TOKEN_ANY;
             continue;
+        }
         shift = field->shift + (field->digits - 1 - count) * 4u;
         if (digit_of(token) < 16) {
             row->mask[field->word] |= 0xFu << shift;
@@ -96,6 +116,8 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
     }
     if (star && *at < string->count && !is_lower(string->tokens[*at]))
         return FIT_TEXT; /* digits behind a star: no row */
+    if (beyond)
+        return FIT_TEXT; /* a ? or [...] that may meet the next separator's letter */
     return never || count > field->digits || (count < field->digits && !star) ? FIT_NEVER : FIT_ROWS;
 }
 
@@ -122,7 +144,7 @@ static enum fit fit(const struct field_table *table, const struct token_string *
 
     for (unsigned f = 0; f < bus->field_count && result == FIT_ROWS; f++) {
         const struct field *field = &bus->fields[f];
-        result = fit_literal(string, field->separator, strlen(field->separator), &at);
+        result = fit_literal(string, field->separator, separator_length(field), &at);
         /* Behind a star a difference is no proof that the pattern never matches: only of no row. */
         if (result == FIT_NEVER && starred)
             result = FIT_TEXT;
@@ -157,10 +179,20 @@ static uint32_t intern_words(struct interner *interner, const uint32_t *words, u
     return intern(interner, bytes, (size_t)count * 4);
 }
 
+/* Neighbouring patterns ask for the same fields. */
+static uint32_t signature_of(struct field_table *table, const uint32_t mask[FIELD_WORDS])
+{
+    if (table->signatures.count == 0 || memcmp(table->last_mask, mask, sizeof table->last_mask) != 0) {
+        memcpy(table->last_mask, mask, sizeof table->last_mask);
+        table->last_signature = intern_words(&table->signatures, mask, FIELD_WORDS);
+    }
+    return table->last_signature;
+}
+
 /* False where an equal row is there already, of another pattern. */
 static bool add_row(struct field_table *table, const struct row *row, uint32_t value)
 {
-    uint32_t signature = intern_words(&table->signatures, row->mask, FIELD_WORDS), rule;
+    uint32_t signature = signature_of(table, row->mask), rule;
     uint32_t words[FIELD_WORDS + 1] = {signature};
 
     memcpy(words + 1, row->words, sizeof row->words);

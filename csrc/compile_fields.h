@@ -11,8 +11,9 @@
 struct field_table {
     const struct bus *bus;
     const struct interner *classes;
-    bool to_trie;                    /* the bus is left to the trie: too much that is no row of fields */
-    struct interner signatures;      /* FIELD_WORDS words each */
+    bool to_trie;               /* the bus is left to the trie: too much that is no row of fields */
+    struct interner signatures; /* FIELD_WORDS words each */
+    uint32_t last_mask[FIELD_WORDS], last_signature;
     struct interner rules;           /* signature number and FIELD_WORDS words each */
     struct bytes_vector rule_values; /* u32 a rule */
     struct bytes_vector residue;     /* u32 value */

@@ -10,8 +10,8 @@
 struct pci_input {
     const struct field_table *tables; /* one a source */
     uint32_t source_count, line_count;
-    const struct alias_line *const *lines;           /* by line id */
-    const struct bytes_vector *values, *value_lines; /* sections, as far as they are written */
+    const struct alias_line *const *lines;               /* by line id */
+    const struct bytes_vector *value_ends, *value_lines; /* u32: where the lines of a value end; lines */
 };
 
 enum pci_result { PCI_WRITTEN, PCI_UNFIT, PCI_NO_MEMORY };

@@ -40,6 +40,16 @@ static unsigned list_variants(const struct pci_variant **variants)
     return count;
 }
 
+bool cpu_has_avx2(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") != 0;
+#else
+    return false;
+#endif
+}
+
 const struct pci_variant *cpu_variant(unsigned number)
 {
     const struct pci_variant *variants[MOST_VARIANTS];

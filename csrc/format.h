@@ -17,27 +17,32 @@
  *              irregular_end u32, order u32}
  *              root: the trie of the source (a REF, 0: empty); ..._end: its LINES, SORTED and
  *              IRREGULAR are those from the previous source's end up to here
- *   LINES      {pattern u32, module u32, number u32}  in answer order; pattern: its place in
- *              PATTERNS, where the one before ends; the top bits of module are LINE_... flags
- *   PATTERNS   {start u8, end u8, [length u16], middle, [text]}  a line's pattern as kmod normalises
- *              it: so many bytes of the start of its head, the middle, so many of the head's end. The
- *              head is the first line of a block of LINES_A_HEAD, and has no start and end of its own.
- *              LINE_WRITTEN: it was written otherwise; length is the middle's, and text as written
- *              LINE_REFUSED: kmod refuses the pattern; all that there is is the middle, as written
+ *   LINES      module u32                                 in answer order; the top bits are LINE_... flags
+ *   LINE_NUMBERS number u32                               of the line in its file, 0: not known
+ *   LINE_PLACES place u32                                 of the line in PATTERNS; and where the last ends
+ *   LINE_SHARES {start u8, end u8}                        how much it shares with its head (below)
+ *   PATTERNS   {middle, [text]}  a line's pattern as kmod normalises it: so many bytes of the start of
+ *              its head, the middle, so many of the head's end. The head is the first line of a block
+ *              of LINES_A_HEAD, and shares nothing; nor does anybody with a head that is refused.
+ *              LINE_WRITTEN: it was written otherwise: text, of the same length as the whole pattern
+ *              LINE_CUT: kmod keeps NAME_MAX_LENGTH bytes of it: they are the middle; text is all of it
+ *              LINE_REFUSED: kmod refuses the pattern: no middle, only text as written
  *   SORTED     line u32                                   per source, by normalised pattern with
  *              the end of a pattern after every byte: the order in which libkmod visits values
  *              below a wildcard; used for keys that hold wildcard bytes themselves (wildkey.c)
- *   VALUES     {lines_end u32, tail u32}                  a value: the lines of one set of equal
- *              patterns; its lines are VALUE_LINES from the previous value's end up to lines_end;
- *              tail: rest of the pattern if the value hangs on a leaf, else NEVER
+ *   VALUES     line u32                                   a value: the lines of one set of equal
+ *              patterns. LAST_LINE | its one line, or the place of its first one in VALUE_LINES
+ *   VALUE_TAILS tail u32                                  the rest of the pattern, in TAILS, if the value
+ *              hangs on a leaf; else 0
  *   VALUE_ANSWERS answer u32                              the answer if a value is all that matches
- *   VALUE_LINES line u32                                  ascending within a value
+ *   VALUE_LINES line u32                                  ascending within a value; the last one is
+ *              marked LAST_LINE
  *   IRREGULAR  value u32                                  patterns whose brackets fnmatch closes at
  *              different places for different bytes (tokens.h): matched as text, one by one
  *   ANSWERS    modules_end u32                            answer id -> ANSWER_MODULES up to here
  *   ANSWER_MODULES module u32
  *   CLASSES    u8[32]                                     256 bits: which bytes a [...] takes
- *   TAILS      TAIL programs (below)
+ *   TAILS      TAIL programs (below), and TAILS_PADDING zeros, in which any of them would end
  *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
  *   FIELDS     FIELD_TABLEs, one for each source and bus, then what they point to (below)
  *   PCI        PCI_TABLEs, one for pci and one for vfio_pci, then what they point to (below)
@@ -59,7 +64,7 @@
  *              u8..., REF...              list: first bytes ascending, zero padded, then one each
  *              u32, REF...                HAS_TABLE: first | last << 8, then REFs from first to last
  *
- *   TAIL       bytes: TAIL_LITERAL n bytes... | TAIL_ANY n | TAIL_CLASS id32 | TAIL_END, and for a
+ *   TAIL       bytes: TAIL_LITERAL n bytes... | TAIL_ANY n | TAIL_CLASS u8[32] | TAIL_END, and for a
  *              star: TAIL_STAR_END (trailing), TAIL_STAR_FIND n16 (followed by a segment of n
  *              bytes' width and another star), TAIL_STAR_LAST n16 (by the last segment)
  *
@@ -131,9 +136,13 @@ enum section {
     SECTION_MODULES,
     SECTION_SOURCES,
     SECTION_LINES,
+    SECTION_LINE_NUMBERS,
+    SECTION_LINE_PLACES,
+    SECTION_LINE_SHARES,
     SECTION_PATTERNS,
     SECTION_SORTED,
     SECTION_VALUES,
+    SECTION_VALUE_TAILS,
     SECTION_VALUE_ANSWERS,
     SECTION_VALUE_LINES,
     SECTION_IRREGULAR,
@@ -148,14 +157,16 @@ enum section {
 };
 
 /* Bytes of an entry of the sections that are tables. */
-enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, LINE_ENTRY = 12, VALUE_ENTRY = 8, CLASS_ENTRY = 32 };
+enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, SHARES_ENTRY = 2, CLASS_ENTRY = 32 };
 
 #define IMAGE_START (HEADER_SECTIONS + SECTION_COUNT * SECTION_ENTRY)
 #define NEVER 0xFFFFFFFFu
 #define LEAF_BIT 0x80000000u
 #define LINE_WRITTEN 0x80000000u
 #define LINE_REFUSED 0x40000000u
-#define LINE_MODULE 0x3FFFFFFFu
+#define LINE_CUT 0x20000000u
+#define LINE_MODULE 0x1FFFFFFFu
+#define LAST_LINE 0x80000000u
 #define ANY_BYTE 0xFFFFFFFFu
 
 enum {
@@ -172,6 +183,9 @@ enum {
 };
 
 enum { TAIL_END, TAIL_LITERAL, TAIL_ANY, TAIL_CLASS, TAIL_STAR_END, TAIL_STAR_FIND, TAIL_STAR_LAST };
+
+/* More than the longest operation. */
+enum { TAILS_PADDING = 264 };
 
 enum { LINES_A_HEAD = 16 };
 

@@ -12,10 +12,14 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_STRINGS] = 1,
     [SECTION_MODULES] = MODULE_ENTRY,
     [SECTION_SOURCES] = SOURCE_ENTRY,
-    [SECTION_LINES] = LINE_ENTRY,
+    [SECTION_LINES] = 4,
+    [SECTION_LINE_NUMBERS] = 4,
+    [SECTION_LINE_PLACES] = 4,
+    [SECTION_LINE_SHARES] = SHARES_ENTRY,
     [SECTION_PATTERNS] = 1,
     [SECTION_SORTED] = 4,
-    [SECTION_VALUES] = VALUE_ENTRY,
+    [SECTION_VALUES] = 4,
+    [SECTION_VALUE_TAILS] = 4,
     [SECTION_VALUE_ANSWERS] = 4,
     [SECTION_VALUE_LINES] = 4,
     [SECTION_IRREGULAR] = 4,
@@ -42,7 +46,7 @@ static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
         return fail(error, PYA_EIMAGE, HEADER_VERSION,
                     "index version %u.%u, this pyalias reads %u.%u: compile the index again", version >> 16,
                     version & 0xFFFF, IMAGE_VERSION >> 16, IMAGE_VERSION & 0xFFFF);
-    if (load_u64(bytes + HEADER_SIZE) != size || size % CHECKSUM_STRIPE != 0 || size > UINT32_MAX)
+    if (load_u64(bytes + HEADER_SIZE) != size || size % CHECKSUM_STRIPE != 0 || size > INT32_MAX)
         return fail(error, PYA_EIMAGE, HEADER_SIZE, "cut short or grown: %zu bytes, the header says %llu",
                     size, (unsigned long long)load_u64(bytes + HEADER_SIZE));
     if (load_u64(bytes + HEADER_CHECKSUM) != image_checksum(bytes, size))
@@ -131,16 +135,16 @@ pya_text pya_image_module(const pya_image *image, uint32_t module)
 
 uint32_t pya_image_line_module(const pya_image *image, uint32_t line)
 {
-    return load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 4) & LINE_MODULE;
+    return number(image, SECTION_LINES, line) & LINE_MODULE;
 }
 
-/* Refused patterns and heads stand in one piece; so does what was written otherwise. */
+/* What was written otherwise stands in one piece; so do heads. */
 static pya_text written_pattern(const pya_image *image, uint32_t line, uint8_t *room)
 {
     pya_text written;
     struct pattern pattern = own_part(image, line, &written);
 
-    if (line_flags(image, line) & LINE_WRITTEN)
+    if (line_flags(image, line) != 0)
         return written;
     if (pattern.start_length + pattern.end_length == 0)
         return (pya_text){pattern.middle, pattern.middle_length};
@@ -161,7 +165,7 @@ pya_line pya_image_line(const pya_image *image, uint32_t line, uint8_t *room)
         .pattern = written_pattern(image, line, room),
         .module = pya_image_module(image, pya_image_line_module(image, line)),
         .source = text_at(image, source),
-        .number = load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 8),
+        .number = number(image, SECTION_LINE_NUMBERS, line),
     };
 }
 

@@ -63,19 +63,17 @@ static inline uint32_t answer_of_value(const pya_image *image, uint32_t value)
     return number(image, SECTION_VALUE_ANSWERS, value);
 }
 
-static inline uint32_t value_lines_start(const pya_image *image, uint32_t value)
-{
-    return start_of(image, SECTION_VALUES, VALUE_ENTRY, value, 0);
-}
-
-static inline uint32_t value_lines_end(const pya_image *image, uint32_t value)
-{
-    return load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value));
-}
-
 static inline uint32_t tail_of_value(const pya_image *image, uint32_t value)
 {
-    return load_u32(entry(image, SECTION_VALUES, VALUE_ENTRY, value) + 4);
+    return number(image, SECTION_VALUE_TAILS, value);
+}
+
+/* The first of a value's lines, which go on up to the one marked LAST_LINE. */
+static inline const uint8_t *lines_of_value(const pya_image *image, uint32_t value)
+{
+    const uint8_t *own = entry(image, SECTION_VALUES, 4, value);
+
+    return load_u32(own) & LAST_LINE ? own : entry(image, SECTION_VALUE_LINES, 4, load_u32(own));
 }
 
 /* check.c: PYA_OK if every number in the sections is one that may be followed. */

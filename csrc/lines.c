@@ -40,10 +40,14 @@ bool gather_lines(const pya_image *image, struct pya_scratch *scratch)
 {
     scratch->line_count = 0;
     for (uint32_t i = 0; i < scratch->value_count; i++) {
-        uint32_t value = scratch->values[i];
-        for (uint32_t at = value_lines_start(image, value); at < value_lines_end(image, value); at++)
-            if (!scratch_add_line(scratch, number(image, SECTION_VALUE_LINES, at)))
+        const uint8_t *p = lines_of_value(image, scratch->values[i]);
+        uint32_t line;
+        do {
+            line = load_u32(p);
+            p += sizeof line;
+            if (!scratch_add_line(scratch, line & ~LAST_LINE))
                 return false;
+        } while (!(line & LAST_LINE));
     }
     sort_lines(scratch);
     return true;

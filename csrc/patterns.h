@@ -17,35 +17,38 @@ struct pattern {
 
 static inline const uint8_t *pattern_record(const pya_image *image, uint32_t line, uint32_t *size)
 {
-    uint32_t place = load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line));
-    uint32_t next = line + 1 < image->count[SECTION_LINES]
-                        ? load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line + 1))
-                        : image->size[SECTION_PATTERNS];
+    uint32_t place = number(image, SECTION_LINE_PLACES, line);
 
-    *size = next - place;
+    *size = number(image, SECTION_LINE_PLACES, line + 1) - place;
     return image->section[SECTION_PATTERNS] + place;
 }
 
 static inline uint32_t line_flags(const pya_image *image, uint32_t line)
 {
-    return load_u32(entry(image, SECTION_LINES, LINE_ENTRY, line) + 4) & ~LINE_MODULE;
+    return number(image, SECTION_LINES, line) & ~LINE_MODULE;
+}
+
+/* How much of a record of `size` bytes is middle. Text as written is as long as the pattern. */
+static inline uint32_t middle_length(uint32_t flags, uint32_t size, uint32_t shared)
+{
+    if (flags & LINE_REFUSED)
+        return 0;
+    if (flags & LINE_CUT)
+        return NAME_MAX_LENGTH;
+    return flags & LINE_WRITTEN ? (size - shared) / 2 : size;
 }
 
 /* What a line's record holds of its own, and behind it the pattern as written where it is kept. */
 static inline struct pattern own_part(const pya_image *image, uint32_t line, pya_text *written)
 {
-    uint32_t size, before = 2;
-    const uint8_t *p = pattern_record(image, line, &size);
-    struct pattern own = {
-        .middle = p + 2, .start_length = p[0], .middle_length = size - 2, .end_length = p[1]};
+    const uint8_t *shares = entry(image, SECTION_LINE_SHARES, SHARES_ENTRY, line), *p;
+    uint32_t size, length;
 
-    if (line_flags(image, line) & LINE_WRITTEN) {
-        own.middle = p + 4;
-        own.middle_length = load_u16(p + 2);
-        before = 4 + own.middle_length;
-    }
-    *written = (pya_text){p + before, size - before};
-    return own;
+    p = pattern_record(image, line, &size);
+    length = middle_length(line_flags(image, line), size, (uint32_t)shares[0] + shares[1]);
+    *written = (pya_text){p + length, size - length};
+    return (struct pattern){
+        .middle = p, .start_length = shares[0], .middle_length = length, .end_length = shares[1]};
 }
 
 static inline struct pattern pattern_of_line(const pya_image *image, uint32_t line)

@@ -47,12 +47,12 @@ static bool number_class_test(struct pci_rules *rules, uint32_t mask, uint32_t w
 
 static uint32_t value_lines_from(const struct pci_input *input, uint32_t value)
 {
-    return value == 0 ? 0 : load_u32(input->values->data + (size_t)(value - 1) * VALUE_ENTRY);
+    return value == 0 ? 0 : load_u32(input->value_ends->data + (size_t)(value - 1) * 4);
 }
 
 static uint32_t value_lines_to(const struct pci_input *input, uint32_t value)
 {
-    return load_u32(input->values->data + (size_t)value * VALUE_ENTRY);
+    return load_u32(input->value_ends->data + (size_t)value * 4);
 }
 
 /* A rule of a source's table: one for each line of its value. Ids above 16 bits belong to keys that

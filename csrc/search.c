@@ -48,8 +48,7 @@ static void try_leaf(struct search *s, uint32_t value, uint32_t at)
 
     if (settled(s, value))
         return;
-    switch (tail_match(image->section[SECTION_TAILS] + tail, image->section[SECTION_CLASSES], s->key, at,
-                       s->length)) {
+    switch (tail_match(image->section[SECTION_TAILS] + tail, s->key, at, s->length)) {
     case TAIL_MATCHES:
         found(s, value);
         settle(s, value);
@@ -222,7 +221,7 @@ static void next_generation(const pya_image *image, struct pya_scratch *scratch)
 void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_t value, const uint8_t *key,
                     size_t length)
 {
-    uint32_t line = number(image, SECTION_VALUE_LINES, value_lines_start(image, value)), stem = 0;
+    uint32_t line = load_u32(lines_of_value(image, value)) & ~LAST_LINE, stem = 0;
     struct pattern pattern = pattern_of_line(image, line);
     const uint8_t *text = scratch->pattern;
     uint32_t size = pattern_length(&pattern);

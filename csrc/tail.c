@@ -17,8 +17,7 @@ static bool same_bytes(const uint8_t *a, const uint8_t *b, size_t count)
 
 /* Matches operations up to the next star or the end; returns where that is, or NULL. The key has
  * room for the segment, or, for a segment that no star announced, *at tells how far it came. */
-static const uint8_t *segment_match(const uint8_t *tail, const uint8_t *classes, const uint8_t *key,
-                                    size_t *at, size_t size)
+static const uint8_t *segment_match(const uint8_t *tail, const uint8_t *key, size_t *at, size_t size)
 {
     for (;;) {
         switch (*tail) {
@@ -34,14 +33,12 @@ static const uint8_t *segment_match(const uint8_t *tail, const uint8_t *classes,
             *at += tail[1];
             tail += 2;
             break;
-        case TAIL_CLASS: {
-            const uint8_t *set = classes + (size_t)load_u32(tail + 1) * CLASS_ENTRY;
-            if (*at == size || !(set[key[*at] / 8] >> key[*at] % 8 & 1))
+        case TAIL_CLASS:
+            if (*at == size || !(tail[1 + key[*at] / 8] >> key[*at] % 8 & 1))
                 return NULL;
             ++*at;
-            tail += 5;
+            tail += 1 + CLASS_ENTRY;
             break;
-        }
         default:
             return tail;
         }
@@ -51,8 +48,8 @@ static const uint8_t *segment_match(const uint8_t *tail, const uint8_t *classes,
 enum { LONG_LITERAL = 32 };
 
 /* The first place from *at where a segment of a width matches; *at is moved behind it. */
-static const uint8_t *segment_find(const uint8_t *tail, size_t width, const uint8_t *classes,
-                                   const uint8_t *key, size_t *at, size_t size)
+static const uint8_t *segment_find(const uint8_t *tail, size_t width, const uint8_t *key, size_t *at,
+                                   size_t size)
 {
     if (tail[0] == TAIL_LITERAL && tail[1] == width && width >= LONG_LITERAL) {
         const uint8_t *place = memmem(key + *at, size - *at, tail + 2, width);
@@ -70,17 +67,16 @@ static const uint8_t *segment_find(const uint8_t *tail, size_t width, const uint
             start = (size_t)(place - key);
         }
         *at = start;
-        after = segment_match(tail, classes, key, at, size);
+        after = segment_match(tail, key, at, size);
         if (after != NULL)
             return after;
     }
     return NULL;
 }
 
-enum tail_result tail_match(const uint8_t *tail, const uint8_t *classes, const uint8_t *key, size_t at,
-                            size_t size)
+enum tail_result tail_match(const uint8_t *tail, const uint8_t *key, size_t at, size_t size)
 {
-    tail = segment_match(tail, classes, key, &at, size);
+    tail = segment_match(tail, key, &at, size);
     if (tail == NULL)
         return TAIL_FAILS;
     if (*tail == TAIL_END)
@@ -90,13 +86,14 @@ enum tail_result tail_match(const uint8_t *tail, const uint8_t *classes, const u
         if (*tail == TAIL_STAR_END)
             return TAIL_MATCHES;
         width = load_u16(tail + 1);
-        if (width > size - at)
+        /* A star without a segment, or none where one is due, is not the compiler's. */
+        if (width == 0 || width > size - at || *tail < TAIL_STAR_END)
             return TAIL_FAILS_EVERYWHERE;
         if (*tail == TAIL_STAR_LAST) {
             at = size - width;
-            return segment_match(tail + 3, classes, key, &at, size) ? TAIL_MATCHES : TAIL_FAILS_EVERYWHERE;
+            return segment_match(tail + 3, key, &at, size) ? TAIL_MATCHES : TAIL_FAILS_EVERYWHERE;
         }
-        tail = segment_find(tail + 3, width, classes, key, &at, size);
+        tail = segment_find(tail + 3, width, key, &at, size);
         if (tail == NULL)
             return TAIL_FAILS_EVERYWHERE;
     }

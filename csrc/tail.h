@@ -13,9 +13,9 @@ enum tail_result {
     TAIL_FAILS_EVERYWHERE, /* behind its first star: from any later place it fails as well */
 };
 
-/* Matches a checked TAIL program from key[at]; classes are the image's. O(size x widest segment)
- * at worst, linear where segments are plain bytes. */
-enum tail_result tail_match(const uint8_t *tail, const uint8_t *classes, const uint8_t *key, size_t at,
-                            size_t size);
+/* Matches a TAIL program from key[at]. O(size x widest segment) at worst, linear where segments are
+ * plain bytes. Programs are not checked at open: any bytes will do, as long as TAILS_PADDING zeros
+ * follow, in which each program ends. */
+enum tail_result tail_match(const uint8_t *tail, const uint8_t *key, size_t at, size_t size);
 
 #endif

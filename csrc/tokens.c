@@ -5,6 +5,12 @@
 #include "format.h"
 #include "glob.h"
 
+/* Bytes that do not stand for themselves: a backslash does up to the first wildcard. */
+enum { WILDCARD = 1, BACKSLASH = 2 };
+
+static const uint8_t special[256] = {
+    ['*'] = WILDCARD, ['?'] = WILDCARD, ['['] = WILDCARD, ['\\'] = BACKSLASH};
+
 /* The set of bytes that the bracket expression behind pattern[at - 1] takes, and where it ends. */
 static enum tokenised bracket_set(const uint8_t *pattern, size_t length, size_t at, uint8_t set[CLASS_ENTRY],
                                   size_t *after)
@@ -49,10 +55,19 @@ enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *
     size_t at = 0, n = 0;
     size_t run = 0; /* of * and ?, up to here */
 
-    while (at < length && !is_wildcard(pattern[at]))
+    while (at < length && !(special[pattern[at]] & WILDCARD))
         tokens[n++] = pattern[at++];
     while (at < length) {
-        uint8_t c = pattern[at++];
+        uint8_t c;
+        if (!special[pattern[at]]) {
+            n = run > 1 ? order_run(tokens, n) : n;
+            run = 0;
+            do
+                tokens[n++] = pattern[at++];
+            while (at < length && !special[pattern[at]]);
+            continue;
+        }
+        c = pattern[at++];
         bool of_run = c == '*' || c == '?';
         if (run > 1 && !of_run)
             n = order_run(tokens, n);
@@ -70,9 +85,9 @@ enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *
                 return TOKENS_NO_MEMORY;
             tokens[n++] = TOKEN_CLASS + id;
         } else {
-            if (c == '\\' && at == length)
+            if (at == length)
                 return TOKENS_NEVER;
-            tokens[n++] = c == '\\' ? pattern[at++] : c;
+            tokens[n++] = pattern[at++]; /* behind a backslash */
         }
     }
     *count = run > 1 ? order_run(tokens, n) : n;

@@ -56,14 +56,15 @@ static uint8_t *put_width(uint8_t *out, size_t width)
 }
 
 /* A run of tokens without a star, as operations. */
-static uint8_t *put_segment(uint8_t *out, const uint32_t *tokens, size_t count)
+static uint8_t *put_segment(const struct trie *trie, uint8_t *out, const uint32_t *tokens, size_t count)
 {
     for (size_t i = 0, run; i < count; i += run) {
         run = 1;
         if (tokens[i] >= TOKEN_CLASS) {
             *out++ = TAIL_CLASS;
-            store_u32(out, tokens[i] - TOKEN_CLASS);
-            out += 4;
+            memcpy(out, trie->classes->text.data + (size_t)CLASS_ENTRY * (tokens[i] - TOKEN_CLASS),
+                   CLASS_ENTRY);
+            out += CLASS_ENTRY;
             continue;
         }
         while (i + run < count && run < 255 && (tokens[i] == TOKEN_ANY) == (tokens[i + run] == TOKEN_ANY) &&
@@ -85,14 +86,14 @@ static size_t segment_end(const uint32_t *tokens, size_t count, size_t at)
     return at;
 }
 
-enum { TOKEN_TAIL = 5 }; /* the most bytes that a token becomes: a class */
+enum { TOKEN_TAIL = 1 + CLASS_ENTRY }; /* the most bytes that a token becomes: a class */
 
 /* Writes at most TOKEN_TAIL bytes a token and one more; returns where they end. */
-static uint8_t *put_tail(uint8_t *out, const uint32_t *tokens, size_t count)
+static uint8_t *put_tail(const struct trie *trie, uint8_t *out, const uint32_t *tokens, size_t count)
 {
     size_t at = segment_end(tokens, count, 0);
 
-    out = put_segment(out, tokens, at);
+    out = put_segment(trie, out, tokens, at);
     while (at < count) {
         size_t start = at + 1, end = segment_end(tokens, count, start);
         if (start == count) {
@@ -100,7 +101,7 @@ static uint8_t *put_tail(uint8_t *out, const uint32_t *tokens, size_t count)
             return out;
         }
         *out++ = end == count ? TAIL_STAR_LAST : TAIL_STAR_FIND;
-        out = put_segment(put_width(out, end - start), tokens + start, end - start);
+        out = put_segment(trie, put_width(out, end - start), tokens + start, end - start);
         at = end;
     }
     *out++ = TAIL_END;
@@ -110,15 +111,22 @@ static uint8_t *put_tail(uint8_t *out, const uint32_t *tokens, size_t count)
 /* The REF of a leaf whose rest starts at a depth; 0 when out of memory. */
 static uint32_t leaf(struct trie *trie, const struct token_string *string, uint32_t depth)
 {
+    const uint32_t *tokens = string->tokens + depth;
     size_t count = string->count - depth;
-    uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
-    uint32_t id = INTERN_FAILED;
 
-    if (tail != NULL)
-        id = intern(&trie->tails, tail, (size_t)(put_tail(tail, string->tokens + depth, count) - tail));
-    if (id == INTERN_FAILED)
-        return 0;
-    trie->tail_of_value[string->value] = trie->tails.strings[id].offset;
+    if (trie->last_tokens == NULL || count != trie->last_count ||
+        memcmp(tokens, trie->last_tokens, count * sizeof *tokens) != 0) {
+        uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
+        uint32_t id = tail == NULL
+                          ? INTERN_FAILED
+                          : intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, tokens, count) - tail));
+        if (id == INTERN_FAILED)
+            return 0;
+        trie->last_tokens = tokens;
+        trie->last_count = count;
+        trie->last_tail = trie->tails.strings[id].offset;
+    }
+    trie->tail_of_value[string->value] = trie->last_tail;
     return LEAF_BIT | string->value;
 }
 
@@ -278,6 +286,7 @@ int trie_add(struct trie *trie, const struct token_string *strings, uint32_t cou
     int code = PYA_ENOMEM;
 
     *root = 0;
+    trie->last_tokens = NULL;
     if (count == 0)
         return PYA_OK;
     if (trie->nodes.size == 0)

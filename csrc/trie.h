@@ -18,7 +18,10 @@ struct trie {
     const struct interner *classes; /* the sets that TOKEN_CLASS tokens name */
     uint32_t *tail_of_value;        /* filled for the values that became leaves */
     uint32_t star_count, wild_count;
-    struct bytes_vector tail; /* room for the one in the making */
+    struct bytes_vector tail;    /* room for the one in the making */
+    const uint32_t *last_tokens; /* those of the leaf before, and its tail: neighbours end alike */
+    size_t last_count;
+    uint32_t last_tail;
 };
 
 /* Adds one trie over distinct strings in ascending order (a prefix after what it starts);

@@ -47,7 +47,7 @@ def test_the_image_has_some_of_everything(image: bytes):
 def test_checksum_is_the_compilers(image: bytes, kernel_image: bytes):
     for whole in (image, kernel_image):
         assert with_checksum(bytearray(whole)) == whole
-        assert checksum(whole) != checksum(whole[:-64])
+        assert checksum(whole) != checksum(whole[:-128])
 
 
 def test_the_image_has_a_flat_table(image: bytes):
@@ -66,14 +66,14 @@ def test_cut_at_every_length(image: bytes):
 
 def test_kernel_image_cut_at_many_lengths(kernel_image: bytes):
     random = Random(SEED)  # noqa: S311 - repeatable, not secret
-    lengths = {*random.sample(range(len(kernel_image)), 100), len(kernel_image) - 1, len(kernel_image) - 64}
+    lengths = {*random.sample(range(len(kernel_image)), 100), len(kernel_image) - 1, len(kernel_image) - 128}
     for length in lengths:
         with pytest.raises(ImageError):
             AliasIndex.from_bytes(kernel_image[:length])
 
 
 def test_bytes_behind_the_end(image: bytes):
-    for more in (b"\0", bytes(64), image):
+    for more in (b"\0", bytes(128), image):
         with pytest.raises(ImageError):
             AliasIndex.from_bytes(image + more)
 
@@ -90,7 +90,7 @@ def test_every_byte_changed(image: bytes):
 
 def test_error_tells_file_and_what(image: bytes, tmp_path: Path):
     path = tmp_path / "damaged.pyalias"
-    path.write_bytes(image[:-64])
+    path.write_bytes(image[:-128])
     with pytest.raises(ImageError, match=r"damaged\.pyalias: .*\d") as error:
         AliasIndex.open(path)
     assert error.value.file == str(path)

@@ -23,7 +23,10 @@ DEMO_KERNEL = "6.12.117-amd64"
 # The pages that are run here, in a directory in which "make demo" has run. docs/cli.md is run by test_cli.
 RUN_PAGES = [
     README,
-    *(ROOT / "docs" / f"{name}.md" for name in ("design", "engines", "format", "kmod-parity", "kmod")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("design", "engines", "format", "kmod-parity", "kmod", "partial")
+    ),
 ]
 
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LANES = 8
-STRIPE = 64
+LANES = 32
 CHECKSUM_AT = 24
+ODD_32 = 0x9E3779B1
+MASK_32 = (1 << 32) - 1
 ODD = 0x9E3779B97F4A7C15
 MASK = (1 << 64) - 1
 
@@ -98,15 +99,15 @@ def small_image(directory: Path) -> bytes:
 
 
 def checksum(image: bytes | bytearray) -> int:
-    """``csrc/checksum.h``, once more."""
-    words = list(unpack_from(f"<{len(image) // 8}Q", image))
-    words[CHECKSUM_AT // 8] = 0
-    lanes = [(word ^ (i + 1)) * ODD & MASK for i, word in enumerate(words[:LANES])]
-    for at in range(LANES, len(words), LANES):
-        lanes = [(lane ^ word) * ODD & MASK for lane, word in zip(lanes, words[at : at + LANES], strict=True)]
+    """``csrc/checksum.c``, once more."""
+    words = list(unpack_from(f"<{len(image) // 4}I", image))
+    words[CHECKSUM_AT // 4] = words[CHECKSUM_AT // 4 + 1] = 0
+    lanes = list(range(1, LANES + 1))
+    for at in range(0, len(words), LANES):
+        lanes = [(lane ^ word) * ODD_32 & MASK_32 for lane, word in zip(lanes, words[at:], strict=False)]
     total = len(image)
     for lane in lanes:
-        total = (total ^ lane ^ lane >> 32) * ODD & MASK
+        total = (total ^ lane) * ODD & MASK
         total ^= total >> 29
     return total
 

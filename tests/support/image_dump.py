@@ -30,9 +30,12 @@ HEADER = (
 TABLES = {
     "MODULES": ("text", "length"),
     "SOURCES": ("text", "length", "root", "lines_end", "sorted_end", "irregular_end", "order"),
-    "LINES": ("pattern", "module", "number"),
+    "LINES": ("module",),
+    "LINE_NUMBERS": ("number",),
+    "LINE_PLACES": ("place",),
     "SORTED": ("line",),
-    "VALUES": ("lines_end", "tail"),
+    "VALUES": ("line",),
+    "VALUE_TAILS": ("tail",),
     "VALUE_ANSWERS": ("answer",),
     "VALUE_LINES": ("line",),
     "IRREGULAR": ("value",),
@@ -40,6 +43,8 @@ TABLES = {
     "ANSWER_MODULES": ("module",),
 }
 NEVER = 0xFFFFFFFF
+TAILS_PADDING = 264
+MARKS = 1 << 29
 LEAF_BIT = 0x80000000
 HAS_STAR_INFO, HAS_VALUE, HAS_STAR, HAS_WILD, HAS_TABLE = (1 << bit for bit in range(12, 17))
 WIDEST = 16
@@ -93,7 +98,7 @@ def pieces(image: bytes) -> Iterator[Piece]:
         yield from _section(name, offset, image[offset : offset + size])
         at = offset + size
     if at < len(image):
-        yield Piece(at, image[at:], "gap, up to a multiple of 64")
+        yield Piece(at, image[at:], "gap, up to a multiple of 128")
 
 
 def _header_meaning(name: str, data: bytes) -> str:
@@ -131,7 +136,8 @@ def _table(fields: tuple[str, ...], data: bytes) -> Iterator[Part]:
 
 
 def _number(value: int) -> str:
-    return "NEVER" if value == NEVER else str(value)
+    """Numbers with a mark in their top bits are easier to read as these."""
+    return "NEVER" if value == NEVER else hex(value) if value >= MARKS else str(value)
 
 
 def _ref(value: int) -> str:
@@ -140,23 +146,30 @@ def _ref(value: int) -> str:
 
 def _classes(data: bytes) -> Iterator[Part]:
     for number, at in enumerate(range(0, len(data), 32)):
-        taken = [byte for byte in range(256) if data[at + byte // 8] >> byte % 8 & 1]
-        yield data[at : at + 32], f"[{number}] takes {bytes(taken)!r}"
+        yield data[at : at + 32], f"[{number}] takes {_class_bytes(data[at : at + 32])!r}"
+
+
+def _class_bytes(data: bytes) -> bytes:
+    return bytes(byte for byte in range(256) if data[byte // 8] >> byte % 8 & 1)
 
 
 def _tails(data: bytes) -> Iterator[Part]:
     names = ("END", "LITERAL", "ANY", "CLASS", "STAR_END", "STAR_FIND", "STAR_LAST")
     at = 0
-    while at < len(data):
+    end = len(data) - TAILS_PADDING
+    while at < end:
         name, start = names[data[at]], at
-        at += {"END": 1, "STAR_END": 1, "ANY": 2, "CLASS": 5, "STAR_FIND": 3, "STAR_LAST": 3}.get(name, 2)
+        at += {"END": 1, "STAR_END": 1, "ANY": 2, "CLASS": 33, "STAR_FIND": 3, "STAR_LAST": 3}.get(name, 2)
         operand = ""
         if name == "LITERAL":
             at += data[start + 1]
             operand = f" {data[start + 2 : at]!r}"
+        elif name == "CLASS":
+            operand = f" of {_class_bytes(data[start + 1 : at])!r}"
         elif name not in ("END", "STAR_END"):
             operand = f" {int.from_bytes(data[start + 1 : at], 'little')}"
         yield data[start:at], f"offset {start}: {name}{operand}"
+    yield data[end:], "padding"
 
 
 def _nodes(data: bytes) -> Iterator[Part]:
