@@ -17,7 +17,8 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak qemu-test bench bench-check clean
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak partial-soak qemu-test engines-test bench
+.PHONY: bench-check clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
 $(VENV)/%.stamp: $(SOURCES)
@@ -57,9 +58,17 @@ fuzz-bin: $(VENV)/test.stamp
 kmod-soak: $(VENV)/test.stamp
 	PYALIAS_REQUIRE_LIBKMOD=1 PYALIAS_SOAK_CONTEXTS=2000 $(BIN)/python -m pytest tests/test_kmod_contexts.py -k random
 
+# 100,000 random partial devices beside asking for every device that they may be: docs/partial.md.
+partial-soak: $(VENV)/test.stamp
+	PYTHONPATH=tests $(BIN)/python tests/partial_soak.py $(SOAK_ARGS)
+
 # A real Debian kernel package against depmod and modinfo; downloads it once.
 package-check: $(VENV)/test.stamp
 	$(BIN)/python tests/package_check.py
+
+# The engines that are slow to start: Spark in a JVM of its own.
+engines-test: $(VENV)/test.stamp $(VENV)/spark.stamp
+	$(BIN)/python -m pytest -m spark tests/test_engine_spark.py
 
 # pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
 qemu-test: $(VENV)/run.stamp

@@ -1,6 +1,7 @@
 /*
  * Whole columns: rows in, ids out.
  */
+#include "distinct.h"
 #include "error.h"
 #include "pci_column.h"
 
@@ -205,6 +206,22 @@ int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32
     struct pci_numbers numbers = {vendor, device, subvendor, subdevice, class_code};
 
     return match_numbers(image, scratch, &numbers, rows, ids, error);
+}
+
+int pya_distinct_column(pya_distinct *distinct, const pya_column *column, uint32_t *numbers, pya_error *error)
+{
+    uint64_t at = 0;
+
+    for (uint64_t i = 0; i < column->rows; i++) {
+        struct row row;
+        if (!read_block(column, column->first + i, 1, &at, &row))
+            return fail(error, PYA_ECOLUMN, i, "row %llu lies outside the column's data",
+                        (unsigned long long)i);
+        numbers[i] = row.text ? intern(&distinct->rows, row.text, row.length) : PYA_ID_NULL;
+        if (row.text && numbers[i] == INTERN_FAILED)
+            return no_memory(i, error);
+    }
+    return PYA_OK;
 }
 
 /* ---- dictionaries ----------------------------------------------------------------------------- */

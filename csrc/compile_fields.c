@@ -73,7 +73,7 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
                           const struct token_string *string, uint32_t *at, struct row *row, bool *starred)
 {
     unsigned count = 0;
-    bool star = false, never = false;
+    bool star = false, never = false, beyond = false;
     uint32_t word = 0;
 
     /* Most fields are all digits. */
@@ -97,8 +97,10 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
             ++*at;
             break;
         }
-        if (count >= field->digits)
+        if (count >= field->digits) {
+            beyond |= token >= TOKEN_ANY;
             continue;
+        }
         shift = field->shift + (field->digits - 1 - count) * 4u;
         if (digit_of(token) < 16) {
             row->mask[field->word] |= 0xFu << shift;
@@ -114,6 +116,8 @@ static enum fit fit_field(const struct field_table *table, const struct field *f
     }
     if (star && *at < string->count && !is_lower(string->tokens[*at]))
         return FIT_TEXT; /* digits behind a star: no row */
+    if (beyond)
+        return FIT_TEXT; /* a ? or [...] that may meet the next separator's letter */
     return never || count > field->digits || (count < field->digits && !star) ? FIT_NEVER : FIT_ROWS;
 }
 

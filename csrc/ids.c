@@ -43,3 +43,10 @@ void pya_ids_settle(uint32_t *ids, uint64_t rows, uint64_t *invalid, uint8_t *va
         ids[i] = 0;
     }
 }
+
+void pya_ids_renumber(uint32_t *ids, uint64_t rows, const uint32_t *map)
+{
+    for (uint64_t i = 0; i < rows; i++)
+        if (ids[i] != PYA_ID_NULL)
+            ids[i] = map[ids[i]];
+}

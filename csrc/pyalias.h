@@ -142,6 +142,54 @@ uint32_t pya_image_answer(const pya_image *image, uint32_t answer, uint32_t *mod
  * ascending, go to lines, which has room for counts.lines. Linear in the lines. */
 uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_t length, uint32_t *lines);
 
+/* ---- partial ids ------------------------------------------------------------------------------- */
+
+/* The lines whose pattern may match a key that starts so, judged by the text before its first wildcard:
+ * their number; their ids, ascending, go to lines, which has room for counts.lines. Lines that kmod
+ * refuses are left out. Linear in the lines. */
+uint32_t pya_lines_possible(const pya_image *image, const char *start, size_t length, uint32_t *lines);
+/* The length of a line's normalised pattern, which goes to room: PYA_PATTERN_ROOM bytes. Not for lines
+ * that kmod refuses. */
+uint32_t pya_line_normalised(const pya_image *image, uint32_t line, uint8_t *room);
+/* The number of the source that a line is of. */
+uint32_t pya_image_line_source(const pya_image *image, uint32_t line);
+
+/* Where a bracket ends whose inside starts at pattern[at], if it takes the byte: the index behind it;
+ * otherwise 0. One that is never closed takes none. */
+size_t pya_bracket_end(const char *pattern, size_t length, size_t at, int byte);
+
+/* Rows that are alike, numbered in order of first appearance; one thread at a time. NULL when out of
+ * memory. */
+typedef struct pya_distinct pya_distinct;
+pya_distinct *pya_distinct_new(void);
+void pya_distinct_free(pya_distinct *distinct);
+
+/* A column of whole numbers, some of them unknown. */
+typedef struct pya_id_column {
+    const void *values;      /* in this machine's order; NULL: all unknown */
+    uint32_t value_size;     /* 1, 2, 4 or 8 bytes */
+    uint32_t is_signed;      /* 1: a negative number is an error */
+    uint32_t bits;           /* what a number may have: up to 32 */
+    uint64_t first;          /* Arrow's offset, of values and validity */
+    const uint8_t *validity; /* Arrow's bitmap, or NULL: all known */
+    const uint8_t *known;    /* a byte a row, not 0 where it is known, or NULL: all */
+} pya_id_column;
+
+/* Numbers rows of some columns, up to 31 of them. A row's bytes are count + 1 uint32 in this machine's
+ * order: a bit for each column that is known, then the numbers, 0 where unknown. PYA_ECOLUMN: position is
+ * the row, the message tells the column by its place, from 0. */
+int pya_distinct_ids(pya_distinct *distinct, const pya_id_column *columns, uint32_t count, uint64_t rows,
+                     uint32_t *numbers, pya_error *error);
+/* Numbers rows of text; null rows get PYA_ID_NULL. */
+int pya_distinct_column(pya_distinct *distinct, const pya_column *column, uint32_t *numbers,
+                        pya_error *error);
+uint32_t pya_distinct_count(const pya_distinct *distinct);
+/* The bytes of the first row with a number; borrowed until more rows are numbered. */
+pya_text pya_distinct_row(const pya_distinct *distinct, uint32_t number);
+
+/* Makes of each row's number the id that map has for it; PYA_ID_NULL stays. */
+void pya_ids_renumber(uint32_t *ids, uint64_t rows, const uint32_t *map);
+
 /* ---- match ------------------------------------------------------------------------------------ */
 
 /* How columns of pci rows can be matched on this CPU: variants from 0, the portable one, to the

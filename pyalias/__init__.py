@@ -24,6 +24,7 @@ from pyalias.index import AliasIndex
 
 if TYPE_CHECKING:
     from pyalias.kmod import Kmod
+    from pyalias.partial import PartialAnswer, PartialAnswers, PartialCounts, PartialDevice
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,10 @@ __all__ = [
     "LimitError",
     "MissingLibraryError",
     "PackageError",
+    "PartialAnswer",
+    "PartialAnswers",
+    "PartialCounts",
+    "PartialDevice",
     "PciIdError",
     "PyaliasError",
     "SwitchError",
@@ -54,6 +59,8 @@ def __getattr__(name: str) -> Any:
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 
         return Kmod
+    if name in {"PartialAnswer", "PartialAnswers", "PartialCounts", "PartialDevice"}:
+        return getattr(import_module("pyalias.partial"), name)
     if name in {"engines", "pci", "vfio"}:
         return import_module(f"pyalias.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

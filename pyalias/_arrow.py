@@ -15,8 +15,10 @@ from pyalias import _binding
 from pyalias.errors import ColumnError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyalias._batch import Batch
-    from pyalias._binding import SharedBuffer
+    from pyalias._binding import Distinct, IdColumn, SharedBuffer
     from pyalias.answers import Names
 
 _LAYOUTS = {
@@ -63,6 +65,63 @@ def match_arrow(batch: Batch, column: Any) -> SharedBuffer:
     return _match_array(batch, schema, array)
 
 
+def number_arrow(distinct: Distinct, column: Any) -> SharedBuffer:
+    """The numbers of the rows of an Arrow string column, by what they hold.
+
+    Raises:
+        ColumnError: as ``match_arrow``.
+    """
+    parts = [_number_array(distinct, schema, array) for schema, array, _ in _arrays(column)]
+    return _binding.joined(parts) if parts else _binding.null_ids(0)
+
+
+def _number_array(distinct: Distinct, schema: Any, array: Any) -> SharedBuffer:
+    layout = layout_of(schema)
+    if layout is None:
+        return _binding.null_ids(array.length)
+    if not schema.dictionary:
+        return distinct.number_column(_binding.arrow_column(array, layout))
+    size = _index_size(schema)
+    values = distinct.number_column(_binding.arrow_column(array.dictionary, layout))
+    indices, validity = _binding.arrow_indices(array)
+    return _binding.gather(values, indices, size, array.offset, array.length, validity)
+
+
+def arrow_id_columns(column: Any) -> list[tuple[int, IdColumn]]:
+    """The chunks of an Arrow column of whole numbers, each with its rows.
+
+    Raises:
+        ColumnError: it is of another type.
+    """
+    chunks = []
+    for schema, array, owner in _arrays(column):
+        kind = _binding.arrow_format(schema)
+        if kind == "n":
+            chunks.append((array.length, _binding.IdColumn()))
+        elif schema.dictionary or kind not in _INDEX_SIZES:
+            raise ColumnError(f"expected an Arrow column of whole numbers, found one of type {kind!r}")
+        else:
+            ids = _binding.arrow_ids(array, _INDEX_SIZES[kind], signed=kind.islower())
+            chunks.append((array.length, ids._replace(owner=owner)))
+    return chunks
+
+
+def _arrays(column: Any) -> Iterator[tuple[Any, Any, object]]:
+    """The schema and the array of each chunk, and what must be kept while the array is used."""
+    if hasattr(column, "__arrow_c_stream__"):
+        capsule = column.__arrow_c_stream__()
+        stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
+        schema = _binding.arrow_stream_schema(stream)
+        while (array := _binding.arrow_stream_next(stream)) is not None:
+            yield schema, array, array
+        return
+    # The capsules own the structs and release them when they go.
+    capsules = column.__arrow_c_array__()
+    schema = _binding.arrow_struct("ArrowSchema", capsule_pointer(capsules[0], SCHEMA_NAME))
+    array = _binding.arrow_struct("ArrowArray", capsule_pointer(capsules[1], ARRAY_NAME))
+    yield schema, array, capsules
+
+
 def _match_stream(batch: Batch, capsule: object) -> SharedBuffer:
     stream = _binding.arrow_struct("ArrowArrayStream", capsule_pointer(capsule, STREAM_NAME))
     schema = _binding.arrow_stream_schema(stream)
@@ -91,12 +150,17 @@ def _match_array(batch: Batch, schema: Any, array: Any) -> SharedBuffer:
         return _binding.null_ids(array.length)
     if not schema.dictionary:
         return batch.match(_binding.arrow_column(array, layout))
+    size = _index_size(schema)
+    values = batch.match(_binding.arrow_column(array.dictionary, layout))
+    indices, validity = _binding.arrow_indices(array)
+    return batch.gather(values, indices, size, array.offset, array.length, validity)
+
+
+def _index_size(schema: Any) -> int:
     kind = _binding.arrow_format(schema)
     if kind not in _INDEX_SIZES:
         raise ColumnError(f"dictionary indices of Arrow type {kind!r}: expected an integer type")
-    values = batch.match(_binding.arrow_column(array.dictionary, layout))
-    indices, validity = _binding.arrow_indices(array)
-    return batch.gather(values, indices, _INDEX_SIZES[kind], array.offset, array.length, validity)
+    return _INDEX_SIZES[kind]
 
 
 # Every batch of an index exports the same table until a new answer turns up.

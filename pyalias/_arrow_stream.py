@@ -7,17 +7,21 @@ are: nothing of them is copied.
 from __future__ import annotations
 
 import errno
+import sys
+import threading
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 from pyalias import _arrow, _binding
 from pyalias._binding import SharedBuffer
 from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pyalias.answers import Answers, AnswerTable, Names
 
+_VIEW_SIZE = 16
 _VIEW_INLINE = 12
 # Shorter names than this are never too long for libkmod: name and module must fit into 4,096 bytes.
 _SURELY_SHORT = 2048
@@ -79,8 +83,8 @@ class _Stream:
 class _Batches:
     """Objects that are a batch each."""
 
-    def __init__(self, batches: Iterable[Any]) -> None:
-        self._rest = iter(batches)
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._rest = batches
         self._first = self._pull()
         if self._first is None:
             raise ColumnError("no batches: an empty iterable has no columns; pass a table or a stream")
@@ -136,14 +140,15 @@ def open_source(batches: Any) -> _Source:
     if hasattr(batches, "__arrow_c_stream__"):
         return _Stream(batches)
     if hasattr(batches, "__arrow_c_array__"):
-        return _Batches([batches])
+        return _Batches(iter([batches]))
     try:
-        return _Batches(batches)
+        rest = iter(batches)
     except TypeError as error:
         kind = type(batches).__name__
         raise ColumnError(
             f"expected Arrow data (a table, a stream, an iterable of record batches), found {kind}"
         ) from error
+    return _Batches(rest)
 
 
 # ---- columns of answers ----
@@ -152,36 +157,54 @@ def open_source(batches: Any) -> _Source:
 class _Texts:
     """Texts by id as Arrow string views: what is known stays, what is new is put behind it."""
 
-    def __init__(self) -> None:
-        self.views = bytearray()
+    def __init__(self, texts: Iterable[bytes] = ()) -> None:
+        self._views = bytearray()
         self._text = bytearray()
-        self._shared: SharedBuffer | None = None
+        self._add(texts)
 
-    def __len__(self) -> int:
-        return len(self.views) // 16
-
-    def add(self, texts: Iterable[bytes]) -> None:
-        """The texts of the next ids."""
+    def _add(self, texts: Iterable[bytes]) -> None:
         for text in texts:
-            size = len(text).to_bytes(4, "little")
+            size = len(text).to_bytes(4, sys.byteorder)
             if len(text) <= _VIEW_INLINE:
-                self.views += size + text.ljust(_VIEW_INLINE, b"\0")
+                self._views += size + text.ljust(_VIEW_INLINE, b"\0")
             else:
-                at = len(self._text).to_bytes(4, "little")
-                self.views += size + text[:4] + b"\0\0\0\0" + at
+                at = len(self._text).to_bytes(4, sys.byteorder)
+                self._views += size + text[:4] + b"\0\0\0\0" + at
                 self._text += text
-        self._shared = None
+        self._shared = bytes(self._views), _binding.shared_bytes(self._text)
 
-    @property
-    def text(self) -> SharedBuffer:
-        """The bytes that views point into."""
-        if self._shared is None:
-            self._shared = _binding.shared_bytes(self._text)
-        return self._shared
+    def array(
+        self, ids: SharedBuffer, validity: SharedBuffer | None, nulls: int, rows: int | None = None
+    ) -> Any:
+        """The column of the texts that ids stand for; of ``rows`` nulls, where there are no ids."""
+        # Should another thread put texts behind these meanwhile, either pair has those that ids ask for.
+        views, text = self._shared
+        return _binding.views_array(ids, views, text, validity, nulls, rows)
 
 
-_ERRORS = _Texts()
-_ERRORS.add([b"", b"EINVAL", b"ENAMETOOLONG"])
+class _NameTexts(_Texts):
+    """The texts of an answer table, whichever of its ids there are by now."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+
+    def extend(self, table: AnswerTable) -> _Texts:
+        """Itself, with the texts of all ids that the table has by now."""
+        with self._lock:
+            known = len(self._views) // _VIEW_SIZE
+            if known < len(table):
+                new = (table.names(answer) for answer in range(known, len(table)))
+                self._add(" ".join(names).encode("utf-8", "surrogateescape") for names in new)
+        return self
+
+
+# Engines call with a few thousand rows at a time, and a kernel has a few thousand answers: their texts are
+# made once for a table.
+_name_texts: WeakKeyDictionary[AnswerTable, _NameTexts] = WeakKeyDictionary()
+
+
+_ERRORS = _Texts([b"", b"EINVAL", b"ENAMETOOLONG"])
 _ERROR_IDS = {errno.EINVAL: 1, errno.ENAMETOOLONG: 2}
 
 
@@ -199,7 +222,6 @@ class AnswerColumns:
         self._lookup = lookup
         self._kinds = kinds
         self._table: AnswerTable | None = None
-        self._texts = _Texts()
         self._counts = SharedBuffer(0)
         self._folded: dict[Names, int] = {}
         self.rows = self.nulls = self.invalid = 0
@@ -221,7 +243,7 @@ class AnswerColumns:
         self._renew(table)
         self._count(answers, ids)
         makers: dict[str, Callable[[], Any]] = {
-            "text": lambda: self._text_array(ids, validity, answers.null_count),
+            "text": lambda: _texts_of(table).extend(table).array(ids, validity, answers.null_count),
             "list": lambda: _list_column(answers)[1],
             "id": lambda: _binding.numbers_array(ids, validity, answers.null_count),
             "error": lambda: self._error_array(answers, column),
@@ -245,7 +267,7 @@ class AnswerColumns:
             if self._table is not None and "id" in self._kinds.values():
                 raise LimitError("more than a million distinct answers: the ids have started anew")
             self._fold()
-            self._table, self._texts, self._counts = table, _Texts(), SharedBuffer(0)
+            self._table, self._counts = table, SharedBuffer(0)
 
     def _count(self, answers: Answers, ids: SharedBuffer) -> None:
         self.rows += len(answers)
@@ -267,21 +289,17 @@ class AnswerColumns:
                 self._folded[names] = self._folded.get(names, 0) + count
         self._counts = SharedBuffer(self._counts.size)
 
-    def _text_array(self, ids: SharedBuffer, validity: SharedBuffer | None, nulls: int) -> Any:
-        table, texts = self._table, self._texts
-        if table is not None and len(texts) < len(table):
-            new = (table.names(answer) for answer in range(len(texts), len(table)))
-            texts.add(" ".join(names).encode("utf-8", "surrogateescape") for names in new)
-        return _binding.views_array(ids, texts.views, texts.text, validity, nulls)
-
     def _error_array(self, answers: Answers, column: LentColumn) -> Any:
         rows = len(answers)
-        ids, bits = SharedBuffer(4 * rows), SharedBuffer((rows + 7) // 8)
+        bits = SharedBuffer((rows + 7) // 8)
+        if not answers.invalid:
+            return _ERRORS.array(SharedBuffer(0), bits, rows, rows)
+        ids = SharedBuffer(4 * rows)
         numbers, valid = ids.view().cast("I"), bits.view()
         for row in answers.invalid:
             numbers[row] = self._refusal(column.row(row))
             valid[row // 8] |= 1 << row % 8
-        return _binding.views_array(ids, _ERRORS.views, _ERRORS.text, bits, rows - len(answers.invalid))
+        return _ERRORS.array(ids, bits, rows - len(answers.invalid))
 
     def _refusal(self, device: bytes) -> int:
         """Which of libkmod's two errors it is, only the single lookup tells."""
@@ -292,6 +310,27 @@ class AnswerColumns:
         except InvalidModaliasError as error:
             return _ERROR_IDS[error.errno]
         return 0
+
+
+def _texts_of(table: AnswerTable) -> _NameTexts:
+    texts = _name_texts.get(table)
+    return texts if texts is not None else _name_texts.setdefault(table, _NameTexts())
+
+
+class TextColumn:
+    """The module names of some answers as one utf8_view array, handed out once by the protocol."""
+
+    def __init__(self, answers: Answers) -> None:
+        ids, validity, table = answers.columns()
+        self._array = _texts_of(table).extend(table).array(ids, validity, answers.null_count)
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """The two capsules of the protocol."""
+        del requested_schema
+        return (
+            _arrow.new_capsule(*_binding.hand_over(_binding.column_schema("vu", "")), _arrow.SCHEMA_NAME),
+            _arrow.new_capsule(*_binding.hand_over(self._array), _arrow.ARRAY_NAME),
+        )
 
 
 def _list_column(answers: Answers) -> tuple[Any, Any]:

@@ -111,6 +111,12 @@ def glob_matches(pattern: bytes, text: bytes) -> bool:
     return bool(_glob_match(pattern, len(pattern), text, len(text)))
 
 
+def bracket_end(pattern: bytes, at: int, byte: int) -> int:
+    """Where a bracket whose inside starts at a place ends, if it takes the byte; else 0."""
+    end: int = lib.pya_bracket_end(pattern, len(pattern), at, byte)
+    return end
+
+
 def compile_image(sources: Sequence[Source]) -> Buffer:
     """Compile sources, the first to answer first, to the bytes of an image.
 
@@ -326,6 +332,22 @@ class Image:
         count = lib.pya_lines_with_prefix(self.handle, prefix, len(prefix), lines)
         return tuple(ffi.unpack(lines, count)) if count else ()
 
+    def lines_possible(self, start: bytes) -> tuple[int, ...]:
+        """The lines whose pattern may match a key that starts so, by the text before its first wildcard."""
+        lines = ffi.new("uint32_t[]", self.counts.aliases)
+        count = lib.pya_lines_possible(self.handle, start, len(start), lines)
+        return tuple(ffi.unpack(lines, count)) if count else ()
+
+    def line_normalised(self, line: int) -> bytes:
+        """The pattern of a line that is not refused, as libkmod normalises it."""
+        room = ffi.new("uint8_t[]", lib.PYA_PATTERN_ROOM)
+        return bytes(ffi.buffer(room, lib.pya_line_normalised(self.handle, line, room)))
+
+    def line_source(self, line: int) -> int:
+        """The number of the source that a line is of."""
+        source: int = lib.pya_image_line_source(self.handle, line)
+        return source
+
     def module(self, module: int) -> bytes:
         """The name of a module."""
         return _text(lib.pya_image_module(self.handle, module))
@@ -402,20 +424,7 @@ class Search:
 
     def match_column(self, column: Column, first: int, rows: int, ids: SharedBuffer) -> None:
         """Match rows of an Arrow column from one on, into their place among the ids."""
-        given = ffi.new(
-            "pya_column *",
-            {
-                "rows_layout": column.layout,
-                "first": column.first + first,
-                "rows": rows,
-                "data": column.data or ffi.NULL,
-                "offsets": column.offsets or ffi.NULL,
-                "validity": column.validity or ffi.NULL,
-                "buffers": column.buffers or ffi.NULL,
-                "buffer_sizes": column.buffer_sizes or ffi.NULL,
-                "buffer_count": column.buffer_count,
-            },
-        )
+        given = _column_struct(column._replace(first=column.first + first, rows=rows))
         self._match(given, _ids_from(ids, first))
 
     def _match(self, column: Any, ids: Any) -> None:
@@ -514,6 +523,23 @@ class Search:
         self._image.give_scratch(self._scratch)
 
 
+def _column_struct(column: Column) -> Any:
+    return ffi.new(
+        "pya_column *",
+        {
+            "rows_layout": column.layout,
+            "first": column.first,
+            "rows": column.rows,
+            "data": column.data or ffi.NULL,
+            "offsets": column.offsets or ffi.NULL,
+            "validity": column.validity or ffi.NULL,
+            "buffers": column.buffers or ffi.NULL,
+            "buffer_sizes": column.buffer_sizes or ffi.NULL,
+            "buffer_count": column.buffer_count,
+        },
+    )
+
+
 def _ids_from(ids: SharedBuffer, first: int) -> Any:
     return ffi.cast("uint32_t *", ids.pointer) + first
 
@@ -565,6 +591,86 @@ def settle(ids: SharedBuffer) -> Settled:
     lib.pya_ids_settle(pointer, rows, invalid, validity.pointer if validity else ffi.NULL)
     return Settled(tuple(ffi.unpack(invalid, unsettled.invalid)), validity, unsettled.nulls)
 
+
+# ---- rows that are alike ----
+
+
+class IdColumn(NamedTuple):
+    """Whole numbers, some unknown; all are where ``values`` is ``None``. ``owner`` keeps addresses valid."""
+
+    values: Any = None
+    size: int = 4
+    signed: bool = False
+    bits: int = 32
+    first: int = 0
+    validity: Any = None
+    """Arrow's bitmap, or ``None``."""
+    known: Any = None
+    """A byte a row that is not 0 where the number is known, or ``None``."""
+    owner: object = None
+
+
+class Distinct:
+    """Rows numbered by what they hold, in order of first appearance."""
+
+    def __init__(self) -> None:
+        self._handle = ffi.gc(lib.pya_distinct_new(), lib.pya_distinct_free)
+        if self._handle == ffi.NULL:
+            raise MemoryError
+        self._error = ffi.new("pya_error *")
+
+    def number_ids(self, columns: Sequence[IdColumn], rows: int) -> SharedBuffer:
+        """The numbers of rows of ids; in each, a bit for every known column, then the ids.
+
+        Raises:
+            ColumnError: a number with more bits than its column may have.
+        """
+        given = ffi.new("pya_id_column[]", len(columns))
+        for place, column in enumerate(columns):
+            given[place] = {
+                "values": column.values if column.values is not None else ffi.NULL,
+                "value_size": column.size,
+                "is_signed": column.signed,
+                "bits": column.bits,
+                "first": column.first,
+                "validity": column.validity if column.validity is not None else ffi.NULL,
+                "known": column.known if column.known is not None else ffi.NULL,
+            }
+        numbers = SharedBuffer(4 * rows)
+        code = lib.pya_distinct_ids(
+            self._handle, given, len(columns), rows, _ids_from(numbers, 0), self._error
+        )
+        _raise(code, self._error)
+        return numbers
+
+    def number_column(self, column: Column) -> SharedBuffer:
+        """The numbers of rows of text; null rows get that of ``null_ids``.
+
+        Raises:
+            ColumnError: a row that lies outside the column's data.
+        """
+        given = _column_struct(column)
+        numbers = SharedBuffer(4 * column.rows)
+        _raise(lib.pya_distinct_column(self._handle, given, _ids_from(numbers, 0), self._error), self._error)
+        return numbers
+
+    def rows(self) -> list[bytes]:
+        """What the rows with each number hold."""
+        count = lib.pya_distinct_count(self._handle)
+        return [_text(lib.pya_distinct_row(self._handle, number)) for number in range(count)]
+
+
+def renumber(ids: SharedBuffer, new_ids: Sequence[int]) -> None:
+    """Put the new id in place of each number; null rows stay null."""
+    lib.pya_ids_renumber(_ids_from(ids, 0), ids.size // 4, ffi.new("uint32_t[]", new_ids))
+
+
+def number_address(buffer: Buffer) -> Any:
+    """The bytes of a buffer, borrowed."""
+    return ffi.from_buffer("uint8_t[]", buffer)
+
+
+ID_INVALID: Final[int] = lib.PYA_ID_INVALID
 
 # ---- Arrow structs ----
 
@@ -624,6 +730,20 @@ def arrow_column(array: Any, layout: int) -> Column:
         buffer_sizes=ffi.cast("int64_t *", array.buffers[2 + count]),
         buffer_count=count,
         **common,
+    )
+
+
+def arrow_ids(array: Any, size: int, *, signed: bool) -> IdColumn:
+    """The numbers of an Arrow integer array."""
+    if array.length == 0:
+        return IdColumn(owner=array)
+    return IdColumn(
+        ffi.cast("uint8_t *", array.buffers[1]),
+        size,
+        signed,
+        first=array.offset,
+        validity=ffi.cast("uint8_t *", array.buffers[0]) if array.null_count else None,
+        owner=array,
     )
 
 
@@ -730,6 +850,13 @@ def lend(struct: Any) -> tuple[int, int]:
     return _capsule_parts(copy)
 
 
+def hand_over(struct: Any) -> tuple[int, int]:
+    """The parts of a capsule that the struct moves into."""
+    copy = _heap_copy(struct)
+    struct.release = ffi.NULL
+    return _capsule_parts(copy)
+
+
 def move(struct: Any, address: int) -> None:
     """Move a struct to an address, as the Arrow C data interface has it."""
     ffi.cast(ffi.typeof(struct), address)[0] = struct[0]
@@ -794,14 +921,20 @@ def widen(batch: Any, added: Sequence[Any]) -> Any:
 
 
 def views_array(
-    ids: SharedBuffer, table: Buffer, text: SharedBuffer, validity: SharedBuffer | None, nulls: int
+    ids: SharedBuffer,
+    table: Buffer,
+    text: SharedBuffer,
+    validity: SharedBuffer | None,
+    nulls: int,
+    null_rows: int | None = None,
 ) -> Any:
-    """The utf8_view array of rows that take the views ``table[id]`` into one text."""
-    rows = ids.size // 4
+    """The utf8_view array of rows that take the views ``table[id]`` into one text, or of nulls alone."""
+    rows = ids.size // 4 if null_rows is None else null_rows
     views = SharedBuffer(16 * rows)
-    lib.pya_ids_views(
-        ffi.cast("uint32_t *", ids.pointer), rows, ffi.from_buffer("uint8_t[]", table), views.pointer
-    )
+    if null_rows is None:
+        lib.pya_ids_views(
+            ffi.cast("uint32_t *", ids.pointer), rows, ffi.from_buffer("uint8_t[]", table), views.pointer
+        )
     array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
     size = shared_bytes(text.size.to_bytes(8, sys.byteorder))
     bits = validity.handle if validity else ffi.NULL

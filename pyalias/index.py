@@ -6,7 +6,7 @@ import mmap
 import os
 from array import array
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from pyalias import _binding, kernels
 from pyalias._batch import Batch, thread_count
@@ -24,13 +24,16 @@ from pyalias.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Buffer
 
     from pyalias._binding import SharedBuffer
     from pyalias.answers import Names
+    from pyalias.partial.answers import PartialAnswer, PartialAnswers
+    from pyalias.partial.device import PartialDevice
+    from pyalias.partial.lookup import PartialLookup, Solvers
 
 _MEMO_ROOM = 1 << 16
 _MEMO_LONGEST = 256
@@ -90,6 +93,7 @@ class AliasIndex:
     def __init__(self, image: Image, path: str | None = None) -> None:
         self._path = path
         self._memo = _Memo(image)
+        self._solvers: Solvers | None = None
         if type(self).lookup is AliasIndex.lookup:
             # A Python frame around it would cost a third of a remembered answer.
             self.lookup = self._memo.__getitem__  # type: ignore[method-assign]
@@ -234,6 +238,7 @@ class AliasIndex:
     def close(self) -> None:
         """Let go of the memory or mapping, once lookups under way have ended. May be called twice."""
         self._memo.close()
+        self._solvers = None
 
     def __enter__(self) -> Self:
         return self
@@ -296,7 +301,41 @@ class AliasIndex:
         image = self._image
         return tuple(_alias(image, line) for line in image.lines_with_prefix(_encoded(prefix)))
 
-    def lookup_many(self, modaliases: Any, *, threads: int | None = 1) -> Answers:
+    def lookup_partial(self, device: PartialDevice | str | bytes) -> PartialAnswer:
+        """Which modules claim a device of which fields are unknown: for certain, perhaps, or none.
+
+        Exactly: ``certain`` are those that ``lookup`` gives for all devices that it may be, ``possible``
+        those that it gives for some. A device known as a whole gets ``lookup``'s answer.
+
+        Args:
+            device: a ``PartialDevice``, or its text: a device string with ``*`` for an unknown field, or
+                ``?`` for an unknown digit, of the buses pci, vfio_pci, usb and hid.
+
+        Raises:
+            InvalidModaliasError: neither that nor a device string that libkmod takes.
+            LimitError: patterns that no kernel has, made so that it takes too much work.
+        """
+        return self._partial().one(device)
+
+    def _partial(self) -> PartialLookup:
+        from pyalias.partial.lookup import PartialLookup, Solvers  # noqa: PLC0415 lookups do not need it
+
+        image = self._image
+        if self._solvers is None:
+            self._solvers = Solvers(image)
+        return PartialLookup(self, self._solvers)
+
+    @overload
+    def lookup_many(
+        self, modaliases: Any, *, threads: int | None = 1, partial: Literal[False] = False
+    ) -> Answers: ...
+    @overload
+    def lookup_many(
+        self, modaliases: Any, *, threads: int | None = 1, partial: Literal[True]
+    ) -> PartialAnswers: ...
+    def lookup_many(
+        self, modaliases: Any, *, threads: int | None = 1, partial: bool = False
+    ) -> Answers | PartialAnswers:
         """Look up a whole column of devices.
 
         Args:
@@ -306,14 +345,20 @@ class AliasIndex:
                 dictionary of them, an array or a stream of chunks, nulls kept.
             threads: how many may match at once, each a run of rows; ``None``: one a core. Answers
                 and their ids are the same whatever the number.
+            partial: rows may be partial devices, as of ``lookup_partial``, and answers are three-valued.
+                Each distinct device is answered once, by one thread. (Without it ``*`` is a byte, as for
+                libkmod.)
 
         Rows that libkmod would refuse do not raise: they are listed in ``Answers.invalid``.
 
         Raises:
             ColumnError: another kind of input; the message names the first bad row.
+            LimitError: with ``partial``, as of ``lookup_partial``.
         """
         if isinstance(modaliases, str):
             raise ColumnError("expected many device strings, found one str: use lookup() for it")
+        if partial:
+            return self._partial().texts(modaliases)
         if hasattr(modaliases, "__arrow_c_array__") or hasattr(modaliases, "__arrow_c_stream__"):
             from pyalias._arrow import match_arrow  # noqa: PLC0415 needs ctypes, which lookups do not
 
@@ -323,6 +368,7 @@ class AliasIndex:
         rows = _list_of(modaliases)
         return self._batch(threads, lambda batch: batch.match_list(rows))
 
+    @overload
     def lookup_ids(
         self,
         *,
@@ -332,30 +378,77 @@ class AliasIndex:
         subdevice: Buffer,
         class_code: Buffer,
         threads: int | None = 1,
-    ) -> Answers:
+        partial: Literal[False] = False,
+    ) -> Answers: ...
+    @overload
+    def lookup_ids(
+        self,
+        *,
+        vendor: Any = None,
+        device: Any = None,
+        subvendor: Any = None,
+        subdevice: Any = None,
+        class_code: Any = None,
+        base_class: Any = None,
+        subclass: Any = None,
+        interface: Any = None,
+        known: Mapping[str, Any] | None = None,
+        threads: int | None = 1,
+        partial: Literal[True],
+    ) -> PartialAnswers: ...
+    def lookup_ids(
+        self,
+        *,
+        vendor: Any = None,
+        device: Any = None,
+        subvendor: Any = None,
+        subdevice: Any = None,
+        class_code: Any = None,
+        base_class: Any = None,
+        subclass: Any = None,
+        interface: Any = None,
+        known: Mapping[str, Any] | None = None,
+        threads: int | None = 1,
+        partial: bool = False,
+    ) -> Answers | PartialAnswers:
         """Look up PCI devices by their numbers: five uint32 columns of equal length.
 
         Columns are buffers of 4-byte unsigned numbers (``array("I")``, numpy uint32); the class has
         24 bits. The answers, and their ids, are those of the strings that the kernel prints for
         such devices (``drivers/pci/pci-sysfs.c``, ``modalias_show``). ``threads`` as in ``lookup_many``.
 
+        With ``partial`` ids may be unknown, and answers are three-valued, as those of ``lookup_partial``.
+        A column then is ``None`` or left out (all unknown), a list with ``None`` in it, a buffer of
+        whole numbers of any size, or an Arrow column of them, whose nulls are unknown; ``known`` has
+        masks for columns by name (true: known). In place of ``class_code`` its bytes may be given, as
+        ``base_class``, ``subclass`` and ``interface``. Rows that are alike are answered once, by one
+        thread: linear in the rows, and some tens of microseconds for each distinct one.
+
         Raises:
             ColumnError: a column of another type or length, or a class beyond 24 bits.
+            LimitError: with ``partial``, as of ``lookup_partial``.
         """
-        columns = [
-            _number_column(name, column)
-            for name, column in (
-                ("vendor", vendor),
-                ("device", device),
-                ("subvendor", subvendor),
-                ("subdevice", subdevice),
-                ("class_code", class_code),
+        columns = {
+            "vendor": vendor,
+            "device": device,
+            "subvendor": subvendor,
+            "subdevice": subdevice,
+            "class_code": class_code,
+        }
+        parts = {"base_class": base_class, "subclass": subclass, "interface": interface}
+        if partial:
+            return self._partial().pci_ids(columns | parts, known)
+        unknown = [name for name, column in columns.items() if column is None]
+        if unknown or known or any(column is not None for column in parts.values()):
+            raise ColumnError(
+                f"expected five whole columns, found {', '.join(unknown) or 'parts'} unknown: "
+                "pass partial=True for three-valued answers"
             )
-        ]
-        lengths = [len(column) for column in columns]
+        views = [_number_column(name, column) for name, column in columns.items()]
+        lengths = [len(view) for view in views]
         if len(set(lengths)) > 1:
             raise ColumnError(f"expected five columns of one length, found lengths {lengths}")
-        return self._batch(threads, lambda batch: batch.match_pci_ids(columns, lengths[0]))
+        return self._batch(threads, lambda batch: batch.match_pci_ids(views, lengths[0]))
 
     def _batch(self, threads: int | None, match: Callable[[Batch], SharedBuffer]) -> Answers:
         image, memo = self._image, self._memo

@@ -581,7 +581,7 @@ def test_interrupt_leaves_nothing(tmp_path: Path, index_file: str):
 # ---- progress ----
 
 
-@pytest.mark.parametrize(("fraction", "share"), [(0.5, "   50%"), (None, "")])
+@pytest.mark.parametrize(("fraction", "share"), [(0.5, "   50%  0:02 left"), (None, "")])
 def test_progress_line(fraction: float | None, share: str, monkeypatch: pytest.MonkeyPatch):
     now = iter([0.0, 0.05, 2.0])
     monkeypatch.setattr("pyalias.cli.progress.time.monotonic", lambda: next(now))

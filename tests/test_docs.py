@@ -21,7 +21,10 @@ README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 DEMO_KERNEL = "6.12.117-amd64"
 # The pages that are run here, in a directory in which "make demo" has run. docs/cli.md is run by test_cli.
-RUN_PAGES = [README, *(ROOT / "docs" / f"{name}.md" for name in ("design", "format", "kmod-parity", "kmod"))]
+RUN_PAGES = [
+    README,
+    *(ROOT / "docs" / f"{name}.md" for name in ("design", "engines", "format", "kmod-parity", "kmod", "partial")),
+]
 
 
 def page_id(page: Path) -> str:

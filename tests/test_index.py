@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import mmap
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -327,3 +328,15 @@ def test_threads_agree_on_ids(kernel_dirs: dict[str, Path]):
     assert len({bytes(batch.ids) for batch in batches}) == 1
     table = batches[-1].table
     assert len(set(table)) == len(table)
+
+
+@pytest.mark.parametrize("piece", ["?", "[a-z]", "[!x]"])
+@pytest.mark.parametrize("field", ["v", "d", "sv", "sd", "bc", "sc"])
+def test_a_wildcard_that_meets_a_separator(field: str, piece: str):
+    """Such a pattern was taken for one with a digit too many, which never matches: lookups lost it."""
+    key = "pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00"
+    fields = re.split(f"(?<=[0-9A-F:]){field}(?=[0-9A-F])", key)
+    pattern = (piece + field[1:]).join(fields)
+    index = pyalias.AliasIndex.compile([(pattern, "here")])
+    assert index.lookup(key) == tuple(alias.module for alias in index.match(key)) == ("here",)
+    assert list(index.lookup_many([key] * 2)) == [("here",)] * 2

@@ -19,7 +19,7 @@ CORE = ROOT / "csrc"
 LAYERS = (
     {"errors"},
     {"aliases", "modalias", "names", "_binding", "atomic_file"},
-    {"_arrow", "_batch", "answers", "packages", "kernels", "index"},
+    {"_arrow", "_arrow_stream", "_batch", "answers", "packages", "kernels", "partial", "index"},
     {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
     {"cli", "conformance"},
 )
@@ -40,6 +40,7 @@ OPTIONAL = {
     "hypothesis",
     "pytest",
     "dask",
+    "distributed",
     "pyspark",
 }
 

@@ -25,12 +25,15 @@ _EPILOG = """\
 Prints what modprobe -R prints: the modules that an alias or a name stands for by modprobe.d and the
 kernel's indexes, one a line, in libkmod's order and with its repeats. With -D what modprobe -D prints:
 what would be done to load them, dependencies first. With --index only that index of aliases is asked.
+With --ids a device of which some ids are known: the modules that claim it for certain, whatever the others
+are, and those that do for some of their values. Only the indexes of aliases are asked.
 Several aliases are treated as by modprobe -a: a miss is a warning, and the others are still looked up.
 
 example:
   pyalias lookup pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00
   pyalias lookup --kernel 6.12.0-amd64 --json usb:v1D6Bp0002d0612dc09dsc00dp01ic09isc00ip00in00
   pyalias lookup -D snd-hda-intel
+  pyalias lookup --ids vendor=8086,device=15b7,class=0200
 
 exit codes:
   0 all found   1 one not found or refused   2 wrong usage   3 bad input
@@ -46,7 +49,14 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("aliases", nargs="+", metavar="ALIAS", help="a device's modalias, or a module's name")
+    parser.add_argument("aliases", nargs="*", metavar="ALIAS", help="a device's modalias, or a module's name")
+    parser.add_argument(
+        "--ids",
+        action="append",
+        metavar="FIELDS",
+        help="a device's known ids, as vendor=8086,device=15b7,class=0200 or "
+        "pci:v00008086d000015B7sv*sd*bc02sc00i*; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print an object for each alias, one a line")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not report misses and bad lines")
     parser.add_argument(
@@ -74,6 +84,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Look up all, and report each miss as modprobe does."""
+    if bool(options.ids) == bool(options.aliases):
+        options.parser.error("expected aliases to look up, or --ids")
+    if options.ids:
+        return _run_ids(options)
     place = "index" if options.index is not None else "directory"
     severity = "WARNING" if options.all or len(options.aliases) > 1 else "FATAL"
     ask = _ask_index(options) if options.index is not None else _ask_kmod(options)
@@ -86,12 +100,20 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps(_described(options, alias, found) | ({"error": error} if error else {})))
         else:
-            _print_lines(found or ())
+            print_lines(found or ())
         if found is None:
             missed = True
             if not options.quiet:
                 print_message(f"{severity}: Module {alias} not found in {place} {index_source(options)}")
     return 1 if missed else 0
+
+
+def _run_ids(options: argparse.Namespace) -> int:
+    if options.show_depends or options.config is not None:
+        options.parser.error("--ids asks the indexes of aliases alone: drop -C and -D")
+    from pyalias.cli.lookup_ids import run as run_ids  # noqa: PLC0415 lookups of aliases do not need it
+
+    return run_ids(options)
 
 
 def _ask_index(options: argparse.Namespace) -> _Ask:
@@ -121,7 +143,7 @@ def _described(options: argparse.Namespace, alias: str, found: Sequence[Any] | N
     return {"alias": alias, "modules": list(found or ())}
 
 
-def _print_lines(lines: Iterable[object]) -> None:
+def print_lines(lines: Iterable[object]) -> None:
     """The bytes of names and paths, whatever they are in the locale's encoding."""
     sys.stdout.flush()
     sys.stdout.buffer.write(b"".join(os.fsencode(f"{line}\n") for line in lines))

@@ -27,7 +27,7 @@ class Progress:
         self._last = now
         rate = devices / (now - self._start)
         fraction = self._fraction()
-        share = "" if fraction is None else f"  {fraction:4.0%}"
+        share = "" if fraction is None else f"  {fraction:4.0%}{_left(now - self._start, fraction)}"
         self._terminal.write(f"\r{devices:,} devices  {rate:,.0f}/s{share}\x1b[K")
         self._terminal.flush()
 
@@ -35,3 +35,11 @@ class Progress:
         """Clear the line."""
         self._terminal.write("\r\x1b[K")
         self._terminal.flush()
+
+
+def _left(elapsed: float, fraction: float) -> str:
+    """The time that the rest will take at the rate so far; after the first second, which says little."""
+    if elapsed < 1 or not 0 < fraction < 1:
+        return ""
+    seconds = round(elapsed * (1 - fraction) / fraction)
+    return f"  {seconds // 60}:{seconds % 60:02} left"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 from pyalias.atomic_file import AtomicFile
 from pyalias.cli.index_choice import add_index_options, index_source, open_index
 from pyalias.cli.progress import Progress
+from pyalias.cli.scan_engines import add_engine_options, run_with_duckdb, wants_duckdb
 from pyalias.inventory import DEFAULT_COLUMN, FORMATS, DeviceNames, Inventory, open_inventory
 from pyalias.scan import Summary, scan
 from pyalias.scan_rows import ROW_FORMATS, make_row_writer
@@ -48,11 +49,15 @@ Lines, else CSV.
 Each distinct device is looked up once and kept: memory grows by a few hundred bytes a distinct device (a
 fleet has thousands) and not with the number of rows. Distinct devices are counted exactly.
 
+Parquet, several files, globs and .zst go through DuckDB (the extra [scan]), as does what asks for --engine
+duckdb, --sql, --workers, --scheduler or --resume: see docs/engines.md.
+
 example:
   pyalias scan devices.txt --kernel 6.12.0-amd64 --output answers.csv
   zcat fleet.jsonl.gz | pyalias scan - --format jsonl --index 6.12.pyalias > answers.jsonl
   pyalias scan /sys
   udevadm info --export-db | pyalias scan - --rejects rejects.jsonl
+  pyalias scan 'fleet/*.parquet' --workers 8 --output answers/ && echo all parts are in answers/
 
 exit codes:
   0 done   2 wrong usage   3 bad input, or the output cannot be written   130 interrupted
@@ -73,7 +78,9 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="FILE", help="the inventory; - is standard input")
-    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="form of the input")
+    parser.add_argument(
+        "--format", choices=("auto", *FORMATS, "parquet"), default="auto", help="form of the input"
+    )
     parser.add_argument(
         "--column",
         metavar="NAME",
@@ -87,7 +94,9 @@ def add_parser(subparsers: Any) -> None:
         default=_STANDARD,
         help="the file to write (default: standard output)",
     )
-    parser.add_argument("--output-format", choices=ROW_FORMATS, help="form of the output")
+    parser.add_argument(
+        "--output-format", choices=(*ROW_FORMATS, "parquet", "duckdb"), help="form of the output"
+    )
     parser.add_argument(
         "--rejects", metavar="FILE", help="write rows that cannot be read to a file, as JSON Lines"
     )
@@ -95,12 +104,15 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--names", action="store_true", help="add names from pci.ids and usb.ids to records")
     parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
+    add_engine_options(parser)
     add_index_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Scan and summarise."""
+    if wants_duckdb(options):
+        return run_with_duckdb(options)
     with ExitStack() as stack:
         rejects = _open_rejects(options, stack)
         inventory = stack.enter_context(_open_input(options, rejects))

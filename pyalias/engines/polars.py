@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pyalias._arrow_stream import TextColumn
 from pyalias.engines import match_batches
 from pyalias.engines.libraries import load
 
@@ -28,8 +29,8 @@ class _Column:
 
 
 def _text(index: AliasIndex, series: Any) -> Any:
-    matched = match_batches(index, _Column(series), add={"modules": "text"})
-    return pl.DataFrame(matched)["modules"].alias(series.name)
+    # An array and not a stream of one: the streaming engine calls with a few thousand rows.
+    return pl.Series(series.name, TextColumn(index.lookup_many(series)))
 
 
 def _names(index: AliasIndex, series: Any) -> Any:

@@ -4,12 +4,14 @@ An id is ``8086``, ``0x8086``, ``0X8086``, ``8086:15B7`` with another, ``Intel C
 name, or a signed number of 16 bits (vSphere). A class is two, four or six hexadecimal digits, with or without
 ``0x``, and some programs drop its leading zeros (``20000`` is 0x020000).
 
-Every function raises ``ValueError`` with what was expected and what was found; none of them guesses.
+Inventories repeat their numbers: what was read once is remembered. Every function raises ``ValueError`` with
+what was expected and what was found; none of them guesses.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _HEX = re.compile(r"(?:0[xX])?([0-9A-Fa-f]{1,8})")
@@ -46,6 +48,7 @@ def parse_hex(text: str, bits: int = 16, digits: int | None = None) -> int:
     return number
 
 
+@lru_cache(maxsize=65536)
 def parse_id(text: str, digits: int | None = None) -> int:
     """An id of 16 bits, alone or in brackets behind its name: ``8086``, ``0x8086``, ``Intel [8086]``."""
     behind = _BEHIND_A_NAME.fullmatch(text.strip(" \t"))
@@ -54,6 +57,7 @@ def parse_id(text: str, digits: int | None = None) -> int:
     return parse_hex(text, 16, digits)
 
 
+@lru_cache(maxsize=65536)
 def parse_pair(text: str) -> tuple[int, int]:
     """Two ids: ``8086:15B7``; also behind a name, ``Ethernet Connection [8086:15B7]``."""
     behind = _BEHIND_A_NAME.fullmatch(text.strip(" \t"))
@@ -72,6 +76,7 @@ def parse_signed(number: object) -> int:
     return number & 0xFFFF
 
 
+@lru_cache(maxsize=65536)
 def parse_class(text: str, bits: int | None = None) -> PciClass:
     """A class of 8, 16 or 24 bits; where the source has no fixed width, ``bits`` is that of its digits.
 

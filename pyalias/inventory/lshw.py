@@ -51,12 +51,16 @@ def read_rows(blocks: Iterator[str], name: str) -> Iterator[Node | Damage]:
     """Each node when it ends; after damage, those that were open, and the rest of the text.
 
     Raises:
-        InventoryError: the rest after damage is longer than ``json_rows.LONGEST_DOCUMENT``.
+        InventoryError: a host, or the rest after damage, is longer than ``json_rows.LONGEST_DOCUMENT``.
     """
     lines = read_lines(blocks)
     parser: _Parser = XMLPullParser(("start", "end"))
     nodes: list[Element] = []
+    size = 0
     for line in lines:
+        size = size + len(line) if nodes else 0
+        if size > LONGEST_DOCUMENT:
+            raise InventoryError(f"{name}: the nodes of a host are very long: is this from lshw?")
         try:
             # What is no UTF-8 must reach the parser as such: it is XML that says what a character is.
             parser.feed(line.encode("utf-8", "surrogateescape"))

@@ -44,20 +44,16 @@ def read_paragraphs(blocks: Iterator[str], name: str) -> Iterator[Paragraph]:
     Raises:
         InventoryError: a paragraph is longer.
     """
-    lines: list[str] = []
-    size = 0
-    ended = True
-    for line in read_lines(blocks):
-        ended = line.endswith("\n")
-        if line != "\n":
-            lines.append(line.removesuffix("\n"))
-            size += len(line)
-        elif lines:
-            yield Paragraph(lines)
-            lines, size = [], 0
-        if size > reading.LONGEST_RECORD:
+    carry = ""
+    for block in blocks:
+        text = carry + (block.replace("\r\n", "\n") if "\r" in block else block)
+        *whole, carry = text.split("\n\n")
+        for paragraph in whole:
+            if paragraph.strip("\n"):
+                yield Paragraph(paragraph.strip("\n").split("\n"))
+        if len(carry) > reading.LONGEST_RECORD:
             raise InventoryError(
                 f"{name}: a record is longer than {reading.LONGEST_RECORD} characters; is this a device list?"
             )
-    if lines:
-        yield Paragraph(lines, closed=False, last_line_ends=ended)
+    if carry.strip("\n"):
+        yield Paragraph(carry.strip("\n").split("\n"), closed=False, last_line_ends=carry.endswith("\n"))

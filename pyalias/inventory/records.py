@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias.inventory.ids import PciClass, shown
@@ -19,6 +20,8 @@ _PCI_MODALIAS = re.compile(
 
 
 _UNKNOWN_CLASS = PciClass()
+_CLASS_BYTES = PciClass._fields
+_PCI_FIELDS = ("vendor", "device", "subvendor", "subdevice", *_CLASS_BYTES)
 
 
 class DeviceRecord(NamedTuple):
@@ -60,7 +63,9 @@ class DeviceRecord(NamedTuple):
     @property
     def text(self) -> str:
         """The modalias; of a partial device the same text with ``*`` for each unknown field."""
-        return self.modalias or _modalias_text(self)
+        if self.modalias is not None:
+            return self.modalias
+        return _usb_text(self.vendor, self.device) if self.bus == "usb" else _pci_text(*self[4:11])
 
 
 class Reject(NamedTuple):
@@ -135,46 +140,43 @@ def make_record(
     source calls the modalias.
     """
     modalias = values.get("modalias")
-    record = DeviceRecord(**values | pci_class._asdict())
+    values |= zip(_CLASS_BYTES, pci_class, strict=True)
     if modalias is None:
-        return record._replace(modalias=_full_modalias(record))
+        record = DeviceRecord(**values)
+        return record if record.bus != "pci" or "*" in record.text else record._replace(modalias=record.text)
     if modalias.startswith("pci:"):
-        return record._replace(**_pci_ids(field, modalias))
-    if modalias.startswith("usb:"):
-        return record._replace(**_usb_ids(field, modalias))
-    return record
+        values |= _pci_ids(field, modalias)
+    elif modalias.startswith("usb:"):
+        values |= _usb_ids(field, modalias)
+    return DeviceRecord(**values)
 
 
-def _full_modalias(record: DeviceRecord) -> str | None:
+# A fleet repeats a few thousand devices.
+@lru_cache(maxsize=65536)
+def _pci_text(*ids: int | None) -> str:
     """As the kernel prints it (``pci_uevent`` in ``drivers/pci/pci-driver.c``)."""
-    if record.bus != "pci":
-        return None
-    text = _modalias_text(record)
-    return None if "*" in text else text
+    widths = (8, 8, 8, 8, 2, 2, 2)
+    return "pci:v{}d{}sv{}sd{}bc{}sc{}i{}".format(*map(_digits, ids, widths))
 
 
-def _modalias_text(record: DeviceRecord) -> str:
-    def digits(number: int | None, width: int) -> str:
-        return "*" if number is None else f"{number:0{width}X}"
-
-    if record.bus == "usb":
-        vendor, product = digits(record.vendor, 4), digits(record.device, 4)
-        return f"usb:v{vendor}p{product}d*dc*dsc*dp*ic*isc*ip*in*"
-    ids = [digits(i, 8) for i in (record.vendor, record.device, record.subvendor, record.subdevice)]
-    parts = [digits(i, 2) for i in (record.base_class, record.subclass, record.interface)]
-    return "pci:v{}d{}sv{}sd{}bc{}sc{}i{}".format(*ids, *parts)
+def _usb_text(vendor: int | None, product: int | None) -> str:
+    return f"usb:v{_digits(vendor, 4)}p{_digits(product, 4)}d*dc*dsc*dp*ic*isc*ip*in*"
 
 
-def _pci_ids(field: str, modalias: str) -> dict[str, Any]:
+def _digits(number: int | None, width: int) -> str:
+    return "*" if number is None else f"{number:0{width}X}"
+
+
+@lru_cache(maxsize=65536)
+def _pci_ids(field: str, modalias: str) -> dict[str, int]:
     """A pci modalias has no free text: one of another form is cut short, damaged, or a pattern."""
     found = _PCI_MODALIAS.fullmatch(modalias)
     if found is None:
         raise FieldError(field, f"expected a whole pci modalias, found {shown(modalias)}")
-    names = ("vendor", "device", "subvendor", "subdevice", "base_class", "subclass", "interface")
-    return {name: int(digits, 16) for name, digits in zip(names, found.groups(), strict=True)}
+    return {name: int(digits, 16) for name, digits in zip(_PCI_FIELDS, found.groups(), strict=True)}
 
 
-def _usb_ids(field: str, modalias: str) -> dict[str, Any]:
+def _usb_ids(field: str, modalias: str) -> dict[str, int]:
     if "*" in modalias:
         raise FieldError(field, f"expected a device, found a pattern, {shown(modalias)}")
     fields = dict(parse_modalias(modalias).fields)

@@ -185,7 +185,9 @@ def read_tar(stream: BinaryIO, name: str, start: bytes = b"") -> Iterator[SysDev
 def _tar_devices(archive: tarfile.TarFile) -> Iterator[SysDevice]:
     """A directory is whole when the archive comes to a path outside of it."""
     unfinished: dict[PurePosixPath, SysDevice] = {}
-    for member in archive:
+    while (member := archive.next()) is not None:
+        # tarfile would keep them all, and a host has a hundred thousand.
+        archive.members.clear()  # type: ignore[attr-defined]
         path = PurePosixPath(member.name)
         for directory in [d for d in unfinished if d != path and d not in path.parents]:
             yield unfinished.pop(directory)

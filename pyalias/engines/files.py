@@ -1,0 +1,248 @@
+"""Device lists in files that DuckDB reads: Parquet, CSV and JSON, compressed, by name or glob.
+
+What DuckDB would guess is said instead: a CSV has commas, double quotes and a header, and all its cells
+are text; the values of a JSON record stay the JSON that they were. So nothing is turned into another
+type, and no row is dropped without a word.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyalias.engines.libraries import load
+from pyalias.errors import EngineError, InventoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FORMATS = ("parquet", "csv", "jsonl")
+_SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".json": "jsonl", ".jsonl": "jsonl",
+             ".ndjson": "jsonl"}  # fmt: skip
+_COMPRESSED = (".gz", ".zst")
+# No text holds it, so an empty cell is an empty text.
+_NO_NULL = "\x01\x01"
+# More than a part of a job should hold in memory twice; fewer would pay for the opening of files.
+ROWS_A_PART = 1_000_000
+
+
+class Part(NamedTuple):
+    """Some consecutive rows: of files as a whole, or of a range of rows of one Parquet file."""
+
+    files: tuple[str, ...]
+    first: int = 0
+    rows: int | None = None
+
+
+class DeviceFiles(NamedTuple):
+    """The files of a device list, their format, and the columns that all of them have."""
+
+    files: tuple[str, ...]
+    format: str
+    columns: tuple[str, ...]
+    column: str
+
+    def query(self, part: Part, rejects: bool = False) -> str:
+        """SQL that reads the rows of a part."""
+        names = ", ".join(map(literal, part.files))
+        if self.format == "parquet":
+            source = f"read_parquet([{names}], file_row_number = {part.rows is not None})"
+            if part.rows is None:
+                return f"SELECT * FROM {source}"  # noqa: S608 names are quoted
+            last = part.first + part.rows - 1
+            return (
+                f"SELECT * EXCLUDE (file_row_number) FROM {source} "  # noqa: S608
+                f"WHERE file_row_number BETWEEN {part.first} AND {last}"
+            )
+        if self.format == "csv":
+            types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
+            keep = ", ignore_errors = true, store_rejects = true, rejects_limit = 0" if rejects else ""
+            return (
+                f"SELECT * FROM read_csv([{names}], columns = {{{types}}}, auto_detect = false, "  # noqa: S608
+                "header = true, "
+                f"delim = ',', quote = '\"', escape = '\"', nullstr = {literal(_NO_NULL)}, "
+                f"max_line_size = {16 << 20}{keep})"
+            )
+        types = ", ".join(
+            f"{literal(name)}: '{'VARCHAR' if name == self.column else 'JSON'}'" for name in self.columns
+        )
+        return (
+            f"SELECT * FROM read_json([{names}], columns = {{{types}}}, format = 'newline_delimited', "  # noqa: S608
+            f"maximum_object_size = {16 << 20})"
+        )
+
+
+def open_files(
+    patterns: Sequence[str],
+    *,
+    format: str = "auto",  # noqa: A002 - named like the option
+    column: str = "modalias",
+) -> DeviceFiles:
+    """Find the files of names and globs, in the order of their names, and their columns.
+
+    Raises:
+        InventoryError: no such file; files of several formats; no such column, or not in every file.
+        EngineError: DuckDB cannot read a file.
+        MissingLibraryError: duckdb is not installed.
+    """
+    files = tuple(_expand(patterns))
+    found = {_format_of(name) for name in files} if format == "auto" else {format}
+    if len(found) > 1 or None in found:
+        names = ", ".join(sorted(str(name) for name in found))
+        raise InventoryError(f"files of one format are wanted, found {names}: say which with --format")
+    kind = str(found.pop())
+    connection = connect()
+    columns = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": _json_columns}[kind](
+        connection, files
+    )
+    if column not in columns:
+        raise InventoryError(f"{files[0]}: no column named {column!r}; its columns are: {', '.join(columns)}")
+    return DeviceFiles(files, kind, tuple(columns), column)
+
+
+def plan_parts(devices: DeviceFiles) -> list[Part]:
+    """Cut the files into parts that can be matched one by one; the same files give the same parts.
+
+    A Parquet file is cut between its row groups, other files are parts as a whole.
+    """
+    if devices.format != "parquet":
+        return [Part((name,)) for name in devices.files]
+    connection = connect()
+    parts = []
+    for name in devices.files:
+        groups = fetch(
+            connection,
+            "SELECT row_group_num_rows FROM (SELECT DISTINCT row_group_id, row_group_num_rows "  # noqa: S608
+            f"FROM parquet_metadata({literal(name)})) ORDER BY row_group_id",
+            name,
+        )
+        first = size = 0
+        for (rows,) in groups:
+            if size and size + rows > ROWS_A_PART:
+                parts.append(Part((name,), first, size))
+                first, size = first + size, 0
+            size += rows
+        if size or not groups:
+            parts.append(Part((name,), first, size))
+    return parts
+
+
+def connect(threads: int | None = None) -> Any:
+    """A DuckDB of its own in memory.
+
+    Raises:
+        MissingLibraryError: duckdb is not installed.
+    """
+    duckdb = load("duckdb", "scan")
+    connection = duckdb.connect(config={"threads": threads} if threads else {})
+    # Its bar goes to standard output.
+    connection.execute("SET enable_progress_bar = false")
+    return connection
+
+
+def fetch(connection: Any, query: str, name: str) -> list[tuple[Any, ...]]:
+    """The rows of a query about a file.
+
+    Raises:
+        EngineError: DuckDB cannot read it.
+    """
+    duckdb = load("duckdb", "scan")
+    try:
+        rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+    except duckdb.Error as error:
+        raise engine_error(error, name) from error
+    return rows
+
+
+def engine_error(error: Exception, name: str) -> EngineError:
+    """What DuckDB said, on one line."""
+    words = str(error).removeprefix("the Arrow stream failed: ")
+    text = " ".join(line.strip() for line in words.splitlines() if line.strip())
+    # What follows is advice on options that are not the reader's to set.
+    text = re.split(r" Possible (?:fix|Solution)| LINE \d+: | file = ", text, maxsplit=1)[0]
+    return EngineError(f"{name}: DuckDB: {text[:600]}")
+
+
+def _expand(patterns: Sequence[str]) -> Iterator[str]:
+    for pattern in patterns:
+        magic = glob.has_magic(pattern) and not Path(pattern).exists()
+        # glob, as Path.glob takes no absolute patterns
+        found = sorted(glob.glob(pattern, recursive=True)) if magic else [pattern]  # noqa: PTH207
+        if not found:
+            raise InventoryError(f"{pattern}: no file has such a name")
+        for name in found:
+            if not Path(name).is_file():
+                raise InventoryError(f"{name}: no such file")
+            yield name
+
+
+def _format_of(name: str) -> str | None:
+    path = Path(name)
+    return _SUFFIXES.get(Path(path.stem).suffix if path.suffix in _COMPRESSED else path.suffix)
+
+
+def _parquet_columns(connection: Any, files: Sequence[str]) -> list[str]:
+    columns: list[str] = []
+    for name in files:
+        query = f"DESCRIBE SELECT * FROM read_parquet({literal(name)})"  # noqa: S608
+        found = [row[0] for row in fetch(connection, query, name)]
+        columns = _same(columns, found, name, files[0])
+    return columns
+
+
+def _csv_columns(connection: Any, files: Sequence[str]) -> list[str]:
+    """From the header of each file: DuckDB passes over it when it is told the columns."""
+    columns: list[str] = []
+    for name in files:
+        query = (
+            f"SELECT line FROM read_csv({literal(name)}, columns = {{'line': 'VARCHAR'}}, "  # noqa: S608
+            f"auto_detect = false, header = false, delim = '\x02', quote = '', escape = '', "
+            f"max_line_size = {16 << 20}) LIMIT 1"
+        )
+        rows = fetch(connection, query, name)
+        header = next(csv.reader([(rows[0][0] or "").removeprefix("\ufeff")]), []) if rows else []
+        if len(set(header)) != len(header):
+            raise InventoryError(f"{name}: the header names a column twice: {', '.join(header)}")
+        columns = _same(columns, header, name, files[0])
+    return columns
+
+
+def _json_columns(connection: Any, files: Sequence[str]) -> list[str]:
+    """The keys of all records: DuckDB drops those that it did not look for."""
+    names = ", ".join(map(literal, files))
+    query = (
+        f"DESCRIBE SELECT * FROM read_json([{names}], format = 'newline_delimited', records = true, "  # noqa: S608
+        f"sample_size = -1, union_by_name = true, maximum_depth = 1, maximum_object_size = {16 << 20})"
+    )
+    return [row[0] for row in fetch(connection, query, ", ".join(files))]
+
+
+def _same(columns: list[str], found: list[str], name: str, first: str) -> list[str]:
+    if columns and columns != found:
+        raise InventoryError(
+            f"{name}: its columns are {', '.join(found)}, those of {first} are {', '.join(columns)}: "
+            "scan files of different columns one by one"
+        )
+    return found
+
+
+def literal(value: str) -> str:
+    """A SQL literal."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def count_rows(devices: DeviceFiles) -> int | None:
+    """How many rows there are, where the files say so without being read."""
+    if devices.format != "parquet":
+        return None
+    names = ", ".join(map(literal, devices.files))
+    query = f"SELECT sum(num_rows) FROM parquet_file_metadata([{names}])"  # noqa: S608
+    return int(fetch(connect(), query, ", ".join(devices.files))[0][0] or 0)
