@@ -50,6 +50,8 @@ ALIASES = [
     (b"x?*[!a]", "stars"),
     (b"ax[la-[:b:][-b]", "irregular"),
     (b"never[z-a]", "never"),
+    (b"refused]", "refused"),
+    (b"dev-written-otherwise", "written"),
     (b"same", "one"),
     (b"same", "two"),
 ]
