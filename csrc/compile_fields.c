@@ -410,18 +410,27 @@ static bool put_rules(const struct field_table *table, const uint8_t *went, unsi
     return done;
 }
 
+uint32_t field_rule(const struct field_table *table, uint32_t id, uint32_t mask[FIELD_WORDS],
+                    uint32_t words[FIELD_WORDS])
+{
+    const uint8_t *rule = table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4;
+    const uint8_t *signature = table->signatures.text.data + (size_t)load_u32(rule) * FIELD_WORDS * 4;
+
+    for (unsigned i = 0; i < FIELD_WORDS; i++) {
+        mask[i] = load_u32(signature + (size_t)i * 4);
+        words[i] = load_u32(rule + 4 + (size_t)i * 4);
+    }
+    return load_u32(table->rule_values.data + (size_t)id * 4);
+}
+
 /* Sends each rule through the most selective gate that it covers. */
 static void gate_rules(const struct field_table *table, struct gates *gates, uint8_t *went, uint64_t *ungated)
 {
     for (uint32_t id = 0; id < table->rules.count; id++) {
-        const uint8_t *rule = table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4;
-        uint32_t signature = load_u32(rule), words[FIELD_WORDS], mask[FIELD_WORDS];
+        uint32_t words[FIELD_WORDS], mask[FIELD_WORDS], value = field_rule(table, id, mask, words);
+        uint32_t signature = load_u32(table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4);
         unsigned kind = 0;
         bool plain;
-        for (unsigned i = 0; i < FIELD_WORDS; i++) {
-            words[i] = load_u32(rule + 4 + (size_t)i * 4);
-            mask[i] = load_u32(table->signatures.text.data + ((size_t)signature * FIELD_WORDS + i) * 4);
-        }
         while (kind < GATE_KINDS && !covers(mask, table->bus, kind))
             kind++;
         if (kind == GATE_KINDS) {
@@ -432,7 +441,7 @@ static void gate_rules(const struct field_table *table, struct gates *gates, uin
         plain = is_plain(mask, table->bus, kind);
         went[id] = plain ? IN_A_GATE : BEHIND_A_GATE;
         add_to_gate(&gates[kind], table->bus, kind, words, signature,
-                    plain ? load_u32(table->rule_values.data + (size_t)id * 4) : NEVER);
+                    plain ? value : NEVER);
     }
 }
 

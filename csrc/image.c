@@ -26,6 +26,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_NODES] = 4,
     [SECTION_FIELDS] = 4,
     [SECTION_PCI] = 1,
+    [SECTION_USB] = 1,
 };
 
 static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
@@ -91,6 +92,8 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
         code = check_sections(*image, error);
     if (code == PYA_OK)
         code = open_pci_tables(*image, error);
+    if (code == PYA_OK)
+        code = open_usb_table(*image, error);
     if (code != PYA_OK) {
         pya_image_free(*image);
         *image = NULL;
