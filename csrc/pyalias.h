@@ -230,6 +230,10 @@ typedef struct pya_unsettled {
 } pya_unsettled;
 pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
 
+/* The combinations among ids in the order of the rows, which numbers them alike however rows were sorted
+ * to be matched: order gets their numbers; returns how many. seen: zeros, one for each combination. */
+uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order);
+
 /* Makes answer ids of combinations: combination_ids[number]. */
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids);
 
