@@ -24,6 +24,7 @@ static bool place_table(const pya_image *image, const uint32_t word[USB_TABLE_WO
         return false;
     *table = (struct usb_table){
         .present = true,
+        .short_unknown = word[USB_SHORT_UNKNOWN] != 0,
         .multiplier = word[USB_MULTIPLIER],
         .slot_bits = word[USB_SLOT_BITS],
         .bucket_mask = (1u << word[USB_BUCKET_BITS]) - 1,

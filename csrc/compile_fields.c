@@ -13,7 +13,8 @@
 
 enum { MOST_ROWS = 256, MOST_CHOICES = 40 };
 
-enum fit { FIT_ROWS, FIT_NEVER, FIT_TEXT };
+/* FIT_NOTHING: all separators, but digits that no key has. */
+enum fit { FIT_ROWS, FIT_NOTHING, FIT_NEVER, FIT_TEXT };
 
 /* What a [...] lets a digit be. */
 struct choice {
@@ -136,7 +137,7 @@ static enum fit fit(const struct field_table *table, const struct token_string *
     }
     if (result == FIT_ROWS && at < string->count)
         result = FIT_TEXT;
-    return result == FIT_ROWS && never ? FIT_NEVER : result;
+    return result == FIT_ROWS && never ? FIT_NOTHING : result;
 }
 
 /* ---- rows into the table ---------------------------------------------------------------------- */
@@ -246,6 +247,9 @@ void field_table_add(struct field_table *table, const struct token_string *strin
         add_residue(table, string->value);
         break;
     case FIT_NEVER:
+        table->has_others = true;
+        break;
+    case FIT_NOTHING:
         break;
     }
 }

@@ -16,6 +16,7 @@ struct field_table {
     struct interner rules;           /* signature number and FIELD_WORDS words each */
     struct bytes_vector rule_values; /* u32 a rule */
     struct bytes_vector residue;     /* u32 value */
+    bool has_others;                 /* patterns that match no key of the fixed form, but others */
     bool failed;
 };
 

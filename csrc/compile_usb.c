@@ -463,9 +463,21 @@ static void put_vendors(struct usb_compiler *c, struct bytes_vector *out, uint32
     give_up(c, PCI_UNFIT);
 }
 
+/* Patterns that are rows of fields have the letters of all separators, of which a key without the
+ * interface's number has two less. Before Linux 3.9 the kernel printed such keys. */
+static bool short_keys_are_unknown(const struct pci_input *input)
+{
+    bool unknown = true;
+
+    for (uint32_t s = 0; s < input->source_count; s++)
+        unknown = unknown && !input->tables[s].has_others;
+    return unknown;
+}
+
 static void put_all(struct usb_compiler *c, struct bytes_vector *out, uint32_t *header)
 {
     header[USB_PRESENT] = 1;
+    header[USB_SHORT_UNKNOWN] = short_keys_are_unknown(c->input);
     header[USB_ROWS] = c->rows.count;
     header[USB_NODES] = (uint32_t)(c->nodes.size / USB_NODE_ENTRY);
     put_devices(c, out, header);

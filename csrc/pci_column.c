@@ -67,7 +67,8 @@ struct listed {
     const uint8_t *at[PCI_BLOCK];
     uint8_t index[PCI_BLOCK];
     unsigned count;
-    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of rows that end where nothing behind may be read */
+    uint64_t short_rows;                 /* usb keys without the interface's number; the copy has one */
+    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of these, and of rows behind which nothing may be read */
 };
 
 static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
@@ -76,10 +77,11 @@ static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, un
     struct row_form form = form_of_rows(bus, -1);
     struct text_rows given = {.at = listed->at, .form = &form};
     uint32_t found[PCI_BLOCK];
-    uint64_t refused;
+    uint64_t refused, short_rows = listed->short_rows;
     unsigned count = listed->count;
 
     listed->count = 0;
+    listed->short_rows = 0;
     if (count == 0)
         return true;
     for (unsigned i = count; i < PCI_BLOCK; i++)
@@ -87,34 +89,40 @@ static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, un
     match_by_variant(image, scratch, bus, &given, 1, found, &refused);
     for (unsigned i = 0; i < count; i++) {
         const struct row *row = &rows[listed->index[i]];
-        ids[listed->index[i]] = found[i];
+        ids[listed->index[i]] = short_rows >> i & 1 ? 0 : found[i];
         if ((refused >> i & 1) && !match_one(image, scratch, bus, row->text, row->length, &ids[listed->index[i]]))
             return false;
     }
     return true;
 }
 
-static void list_row(struct listed *listed, const uint8_t *text, unsigned length, unsigned index,
+static void list_row(struct listed *listed, const struct row *row, unsigned length, unsigned index,
                      const uint8_t *readable)
 {
     unsigned place = listed->count++;
+    const uint8_t *text = row->text + (row->length > length ? row->length - length : 0);
 
     listed->at[place] = text;
     listed->index[place] = (uint8_t)index;
-    if (readable == NULL || readable - text < PCI_READ) {
-        memcpy(listed->copies[place], text, length);
+    if (readable == NULL || readable - text < PCI_READ || row->length < length) {
+        memcpy(listed->copies[place], text, row->length < length ? row->length : length);
         listed->at[place] = listed->copies[place];
+    }
+    if (row->length < length) {
+        memcpy(listed->copies[place] + row->length, "in00", 4);
+        listed->short_rows |= 1ull << place;
     }
 }
 
 /* The bus whose table may know a row, by its length and how it starts; TABLE_BUSES: none. */
-static unsigned bus_of_row(const struct row *row)
+static unsigned bus_of_row(const struct row *row, bool short_unknown)
 {
     if (row->text == NULL)
         return TABLE_BUSES;
     if (row->length == PCI_LENGTH && row->text[0] == 'p')
         return BUS_PCI;
-    if (row->length == USB_LENGTH && row->text[0] == 'u')
+    if ((row->length == USB_LENGTH || (short_unknown && row->length == USB_SHORT_LENGTH)) &&
+        row->text[0] == 'u')
         return BUS_USB;
     if (row->length == buses[BUS_VFIO_PCI].key_length && memcmp(row->text, "vfio_", 5) == 0)
         return BUS_VFIO_PCI;
@@ -147,15 +155,18 @@ bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const stru
 {
     struct listed listed[TABLE_BUSES];
     struct others others;
+    bool answers[TABLE_BUSES];
 
-    for (unsigned bus = 0; bus < TABLE_BUSES; bus++)
+    for (unsigned bus = 0; bus < TABLE_BUSES; bus++) {
         listed[bus].count = 0;
+        listed[bus].short_rows = 0;
+        answers[bus] = table_answers(image, bus);
+    }
     others.count = 0;
     for (unsigned i = 0; i < count; i++) {
-        unsigned bus = bus_of_row(&rows[i]);
-        if (bus < TABLE_BUSES && table_answers(image, bus)) {
-            unsigned length = length_of_rows(bus);
-            list_row(&listed[bus], rows[i].text + (rows[i].length - length), length, i, readable);
+        unsigned bus = bus_of_row(&rows[i], image->usb.short_unknown);
+        if (bus < TABLE_BUSES && answers[bus]) {
+            list_row(&listed[bus], &rows[i], length_of_rows(bus), i, readable);
             if (listed[bus].count == PCI_BLOCK && !flush_listed(image, scratch, bus, &listed[bus], rows, ids))
                 return false;
             continue;

@@ -16,7 +16,7 @@
 #include "usb_memory.h"
 
 /* A text variant may read PCI_READ bytes from where a row starts. */
-enum { PCI_BLOCK = 64, MOST_BLOCKS = 256, PCI_READ = 64, PCI_LENGTH = 53, USB_LENGTH = 49 };
+enum { PCI_BLOCK = 64, MOST_BLOCKS = 256, PCI_READ = 64, PCI_LENGTH = 53, USB_LENGTH = 49, USB_SHORT_LENGTH = 45 };
 
 /* What a row must be where it has no digits: text and mask; zero where digits stand, and behind the
  * row, where anything may. */

@@ -10,7 +10,7 @@
 #include "pci_table.h"
 
 struct usb_table {
-    bool present;
+    bool present, short_unknown;
     uint32_t multiplier, slot_bits, bucket_mask, tag_mask;
     uint32_t rows, nodes;
     uint32_t rest_multiplier, rest_slot_bits, rest_bucket_mask;
