@@ -11,38 +11,16 @@ static bool row_is_null(const uint8_t *validity, uint64_t index)
     return validity != NULL && !(validity[index / 8] >> index % 8 & 1);
 }
 
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-
-/* Whether the next row of a text is as long as a usb row: most of a column are, and finding that out takes
- * a third of what memchr takes. */
-static bool has_usb_length(const uint8_t *text, size_t left, uint8_t separator)
-{
-    bytes16 found = {0}, x;
-    uint64_t words[2];
-
-    if (left <= USB_LENGTH || text[0] != 'u' || text[USB_LENGTH] != separator)
-        return false;
-    for (unsigned i = 0; i < 3; i++) {
-        memcpy(&x, text + (size_t)i * 16, sizeof x);
-        found |= (bytes16)(x == separator);
-    }
-    memcpy(words, &found, sizeof words);
-    return (words[0] | words[1]) == 0 && text[USB_LENGTH - 1] != separator;
-}
-
 /* The next row of a text; *at is moved behind its separator. */
 static struct row separated_row(const pya_column *column, uint64_t *at)
 {
-    const uint8_t *text = column->data + *at, *end;
+    const uint8_t *text = column->data + *at;
     size_t left = (size_t)(column->data_size - *at);
+    const uint8_t *end = left ? memchr(text, (int)column->separator, left) : NULL;
+    struct row row = {text, end ? (size_t)(end - text) : left};
 
-    if (has_usb_length(text, left, (uint8_t)column->separator)) {
-        *at += USB_LENGTH + 1;
-        return (struct row){text, USB_LENGTH};
-    }
-    end = left ? memchr(text, (int)column->separator, left) : NULL;
-    *at += (end ? (size_t)(end - text) : left) + (end != NULL);
-    return (struct row){text, end ? (size_t)(end - text) : left};
+    *at += row.length + (end != NULL);
+    return row;
 }
 
 static bool offsets_row(const pya_column *column, uint64_t index, struct row *row)
@@ -192,8 +170,13 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
         length = text_stride(column, *at);
-        if (length == 0)
-            return 0;
+        if (length == 0) {
+            answered = *at < column->data_size ? match_usb_block(image, scratch, column->data + *at, readable,
+                                                                 (uint8_t)column->separator, ids)
+                                               : 0;
+            *at += answered > 0 ? (uint64_t)answered : 0;
+            return answered > 0 ? PCI_BLOCK : answered;
+        }
         answered = match_strided(image, scratch, length, column->data + *at, (int)column->separator, left,
                                  readable, ids);
         *at += answered > 0 ? (uint64_t)answered * (length + 1) : 0;

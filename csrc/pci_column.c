@@ -254,6 +254,64 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsig
     return (int64_t)done;
 }
 
+/* ---- usb rows of two lengths ------------------------------------------------------------------ */
+
+/* Where a block's rows start in a text if all are as long as a usb row, with or without the interface's
+ * number; returns where the next row starts, NULL if they are not. There is no branch for the length:
+ * which it is cannot be foretold, and a wrong guess costs more than all else here. */
+static const uint8_t *split_usb_rows(const uint8_t *text, const uint8_t *readable, uint8_t separator,
+                                     const uint8_t **at, uint64_t *short_rows)
+{
+    bool ends = true;
+
+    *short_rows = 0;
+    if (readable - text < PCI_BLOCK * (USB_LENGTH + 1) + PCI_READ)
+        return NULL;
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        bool is_short = text[USB_SHORT_LENGTH] == separator;
+        unsigned length = USB_LENGTH - (USB_LENGTH - USB_SHORT_LENGTH) * is_short;
+        at[i] = text;
+        *short_rows |= (uint64_t)is_short << i;
+        ends &= text[length] == separator;
+        text += length + 1;
+    }
+    return ends ? text : NULL;
+}
+
+int64_t match_usb_block(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text,
+                        const uint8_t *readable, uint8_t separator, uint32_t *ids)
+{
+    struct row_form form = form_of_rows(BUS_USB, -1);
+    const uint8_t *starts[PCI_BLOCK], *at[PCI_BLOCK], *end = NULL;
+    uint8_t copies[PCI_BLOCK][PCI_READ];
+    struct text_rows rows = {.at = at, .form = &form};
+    uint64_t short_rows, refused;
+
+    if (*text == 'u' && image->usb.short_unknown && table_answers(image, BUS_USB))
+        end = split_usb_rows(text, readable, separator, starts, &short_rows);
+    if (end == NULL)
+        return 0;
+    memcpy(at, starts, sizeof at);
+    for (uint64_t left = short_rows; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        memcpy(copies[i], starts[i], USB_SHORT_LENGTH);
+        memcpy(copies[i] + USB_SHORT_LENGTH, "in00", 4);
+        at[i] = copies[i];
+    }
+    scratch->variant->usb(&image->usb, &scratch->usb_memory, &rows, 1, ids, &refused);
+    for (uint64_t left = short_rows; left != 0; left &= left - 1)
+        ids[__builtin_ctzll(left)] = 0;
+    for (; refused != 0; refused &= refused - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(refused);
+        size_t length = short_rows >> i & 1 ? USB_SHORT_LENGTH : USB_LENGTH;
+        if (memchr(starts[i], separator, length) != NULL)
+            return 0;
+        if (!match_one(image, scratch, BUS_USB, starts[i], length, &ids[i]))
+            return -1;
+    }
+    return end - text;
+}
+
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 static int match_number_row(const pya_image *image, struct pya_scratch *scratch,

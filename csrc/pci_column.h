@@ -31,6 +31,11 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsig
                       const uint8_t *first, int separator, uint64_t rows, const uint8_t *readable,
                       uint32_t *ids);
 
+/* A block of rows of a text, if they look like usb rows with or without the interface's number: returns
+ * how many bytes they are, 0 if they do not, -1 when out of memory. */
+int64_t match_usb_block(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text,
+                        const uint8_t *readable, uint8_t separator, uint32_t *ids);
+
 /* Rows of numbers; as pya_match_pci_ids. */
 int match_numbers(const pya_image *image, struct pya_scratch *scratch, const struct pci_numbers *numbers,
                   uint64_t rows, uint32_t *ids, pya_error *error);
