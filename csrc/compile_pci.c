@@ -9,8 +9,9 @@
 #include "pci_table.h"
 #include "place_keys.h"
 
-/* What the format's numbers have room for, and where time and memory would run away. */
-enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x7FFF };
+/* What the format's numbers have room for, and where time and memory would run away. Of the answers that
+ * cells have room for some are left to usb. */
+enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x6FFF };
 enum { MOST_CELLS = 1 << 21, MOST_ITEMS = 1024, MOST_WORK = 1 << 23 };
 
 /* A rule as part of a row. What a row answers depends on nothing but its items: equal rows are one. */
@@ -255,10 +256,12 @@ static void answer_add_defaults(struct pci_compiler *c, struct answer *answer, u
     }
 }
 
-/* The items that a class meets, and the rules that every device is asked, by line. */
+/* The items that a class meets, and the rules that every device is asked, by line. PCI_ASK: there are more
+ * answers than cells have room for. */
 static uint32_t make_answer(struct pci_compiler *c, uint32_t count, uint64_t tests, uint64_t defaults)
 {
     struct answer answer;
+    bool no_memory;
     uint32_t id;
 
     answer.count = 0;
@@ -272,12 +275,10 @@ static uint32_t make_answer(struct pci_compiler *c, uint32_t count, uint64_t tes
         answer_add(&answer, source_of(item), item->module);
     }
     answer_add_defaults(c, &answer, defaults);
-    id = intern(c->answers, answer.modules, (size_t)answer.count * 4);
-    if (id == INTERN_FAILED)
+    id = answer_below(c->answers, answer.modules, (size_t)answer.count * 4, MOST_ANSWERS, &no_memory);
+    if (no_memory)
         give_up(c, PCI_NO_MEMORY);
-    else if (id >= MOST_ANSWERS)
-        give_up(c, PCI_UNFIT);
-    return id;
+    return id == NEVER ? PCI_ASK : id;
 }
 
 /* What one row gave for classes before: most classes of a row answer alike. */
@@ -299,51 +300,81 @@ static uint32_t answer_of_class(struct pci_compiler *c, uint32_t count, uint64_t
     return memory[i].answer;
 }
 
-/* The cells of one row: all classes. */
-static void make_cells(struct pci_compiler *c, uint32_t row)
+/* A row's items to c->items; how many. */
+static uint32_t read_row(struct pci_compiler *c, uint32_t row)
 {
-    struct remembered memory[256];
-    uint32_t memory_count = 0, count = c->rows.strings[row].length / (uint32_t)sizeof(struct item);
-    uint32_t node = NEVER;
-    uint64_t asked = 0, sub_tests = 0; /* class tests of all items, and of those with sub-ids */
-    bool sub_always = false;
+    uint32_t count = c->rows.strings[row].length / (uint32_t)sizeof(struct item);
 
     if (count > 0)
         memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
+    return count;
+}
+
+static void put_cell(struct pci_compiler *c, uint32_t row, uint32_t class, uint32_t number)
+{
+    uint8_t *cell = c->cells.data + ((size_t)row * c->rules.classes.count + class) * 2;
+
+    cell[0] = (uint8_t)number;
+    cell[1] = (uint8_t)(number >> 8);
+}
+
+/* The nodes of one row, all classes: the other cells are left to be asked for. */
+static void make_node_cells(struct pci_compiler *c, uint32_t row)
+{
+    uint32_t count = read_row(c, row), node = NEVER;
+    uint64_t sub_tests = 0; /* class tests of items with sub-ids */
+    bool sub_always = false;
+
+    if (bytes_extend(&c->cells, (size_t)c->rules.classes.count * 2) == NULL) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint8_t test = class_test_of(&c->items[i]);
-        uint64_t bit = test == NO_CLASS_TEST ? 0 : 1ull << test;
-        asked |= bit;
-        if (sub_names_of(&c->items[i]) != SUB_NONE) {
-            sub_tests |= bit;
-            sub_always |= test == NO_CLASS_TEST;
-        }
+        if (sub_names_of(&c->items[i]) == SUB_NONE)
+            continue;
+        sub_always |= test == NO_CLASS_TEST;
+        sub_tests |= test == NO_CLASS_TEST ? 0 : 1ull << test;
     }
     for (uint32_t class = 0; class < c->rules.classes.count && c->result == PCI_WRITTEN; class++) {
-        uint64_t tests = c->rules.classes.tests[class];
-        uint8_t cell[2];
-        uint32_t number;
-        if (sub_always || (tests & sub_tests)) {
-            node = node == NEVER ? add_node(c, count) : node;
-            number = PCI_NODE | node;
-        } else {
-            number = answer_of_class(c, count, tests & asked, c->rules.defaults_of_class[class], memory,
-                                     &memory_count);
-        }
-        cell[0] = (uint8_t)number;
-        cell[1] = (uint8_t)(number >> 8);
-        bytes_push(&c->cells, cell, sizeof cell);
+        bool asks = sub_always || (c->rules.classes.tests[class] & sub_tests);
+        if (asks && node == NEVER)
+            node = add_node(c, count);
+        put_cell(c, row, class, asks ? PCI_NODE | node : PCI_ASK);
     }
 }
 
-/* Rows are added meanwhile, behind nodes; each has fewer kinds of sub-ids than the row it is from. */
+/* The answers of one row, of classes that meet some rule of those that every device is asked, or none. */
+static void make_answer_cells(struct pci_compiler *c, uint32_t row, bool meet)
+{
+    struct remembered memory[256];
+    uint32_t memory_count = 0, count = read_row(c, row);
+    uint64_t asked = 0; /* class tests of all items */
+
+    for (uint32_t i = 0; i < count; i++)
+        asked |= class_test_of(&c->items[i]) == NO_CLASS_TEST ? 0 : 1ull << class_test_of(&c->items[i]);
+    for (uint32_t class = 0; class < c->rules.classes.count && c->result == PCI_WRITTEN; class++) {
+        uint64_t defaults = c->rules.defaults_of_class[class];
+        size_t place = ((size_t)row * c->rules.classes.count + class) * 2;
+        if ((defaults != 0) == meet && load_u16(c->cells.data + place) == PCI_ASK)
+            put_cell(c, row, class,
+                     answer_of_class(c, count, c->rules.classes.tests[class] & asked, defaults, memory,
+                                     &memory_count));
+    }
+}
+
+/* Rows are added meanwhile, behind nodes; each has fewer kinds of sub-ids than the row it is from. Where
+ * there are too many answers, those of classes that meet nothing else come first: most devices' do. */
 static void make_all_cells(struct pci_compiler *c)
 {
     for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++) {
         if (c->cells.size / 2 > MOST_CELLS)
             give_up(c, PCI_UNFIT);
-        make_cells(c, row);
+        make_node_cells(c, row);
     }
+    for (unsigned meet = 0; meet < 2; meet++)
+        for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++)
+            make_answer_cells(c, row, meet);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------- */

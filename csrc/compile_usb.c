@@ -49,7 +49,7 @@ struct usb_compiler {
     struct bytes_vector keys;    /* key u32, row u32 */
     struct bytes_vector vendors; /* vendor << 16 | row */
     struct item items[MOST_ITEMS], kept[MOST_ITEMS];
-    uint32_t key_rows; /* rows that keys have: the first of all */
+    uint32_t class_rows, key_rows; /* rows of classes come first, then those of vendors and products */
     uint32_t work;
     enum pci_result result; /* the first thing that went wrong */
 };
@@ -232,6 +232,7 @@ static void make_rows(struct usb_compiler *c)
     intern_row(c, c->items, 0); /* row 0: no pattern */
     make_class_rows(c, 0);
     make_class_rows(c, 1);
+    c->class_rows = c->rows.count;
     for (uint32_t g = 0; g < c->group_ids.count && c->result == PCI_WRITTEN; g++) {
         const struct group *group = &c->groups[g];
         uint32_t row;
@@ -310,18 +311,17 @@ static uint32_t make_answer(struct usb_compiler *c, uint32_t count, const struct
 {
     uint8_t modules[MOST_ITEMS * 4];
     uint32_t modules_count = 0, id;
+    bool no_memory;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct alias_line *line = firsts[c->items[i].segment];
         if (line->source == firsts[c->items[0].segment]->source)
             store_u32(modules + (size_t)modules_count++ * 4, line->module);
     }
-    id = intern(c->answers, modules, (size_t)modules_count * 4);
-    if (id == INTERN_FAILED)
+    id = answer_below(c->answers, modules, (size_t)modules_count * 4, MOST_ANSWERS, &no_memory);
+    if (no_memory)
         give_up(c, PCI_NO_MEMORY);
-    else if (id >= MOST_ANSWERS)
-        give_up(c, PCI_UNFIT);
-    return id;
+    return id == NEVER ? USB_ASK : id;
 }
 
 static void make_cell(struct usb_compiler *c, uint32_t row, const struct alias_line *const *firsts)
@@ -337,6 +337,8 @@ static void make_cell(struct usb_compiler *c, uint32_t row, const struct alias_l
         unfit |= c->items[i].unfit != 0;
     }
     cell = unfit ? USB_ASK : asks ? USB_NODE | add_node(c, count) : make_answer(c, count, firsts);
+    if (row < c->class_rows && (cell & USB_NODE)) /* nobody would follow it (check_usb.c) */
+        give_up(c, PCI_UNFIT);
     bytes[0] = (uint8_t)cell;
     bytes[1] = (uint8_t)(cell >> 8);
     bytes_push(&c->cells, bytes, sizeof bytes);

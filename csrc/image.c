@@ -108,7 +108,7 @@ void pya_image_free(pya_image *image)
 
 int pya_image_has_pci_table(const pya_image *image, unsigned bus)
 {
-    return bus < PCI_BUSES && image->pci[bus].present;
+    return bus < PCI_BUSES ? image->pci[bus].present : bus == PCI_BUSES && image->usb.present;
 }
 
 pya_counts pya_image_counts(const pya_image *image)

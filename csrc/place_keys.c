@@ -37,6 +37,16 @@ enum pci_result place_keys(const struct keys_to_place *keys, struct displaced *d
     return result == DISPLACE_COLLISION ? PCI_UNFIT : PCI_NO_MEMORY;
 }
 
+uint32_t answer_below(struct interner *answers, const void *modules, size_t size, uint32_t most,
+                      bool *no_memory)
+{
+    bool is_room = answers->count < most;
+    uint32_t id = is_room ? intern(answers, modules, size) : intern_known(answers, modules, size);
+
+    *no_memory = is_room && id == INTERN_FAILED;
+    return id < most ? id : NEVER;
+}
+
 uint32_t put_aligned(struct bytes_vector *out, const void *bytes, size_t size)
 {
     uint32_t at;

@@ -23,6 +23,11 @@ uint32_t bits_of(uint32_t count);
 enum pci_result place_keys(const struct keys_to_place *keys, struct displaced *displaced,
                            uint32_t *multiplier);
 
+/* The id of an answer that a cell has room for: a known one or, while there are fewer than `most`, a new
+ * one. NEVER: there is none, or no memory. */
+uint32_t answer_below(struct interner *answers, const void *modules, size_t size, uint32_t most,
+                      bool *no_memory);
+
 /* Appends from the next multiple of 8 on; returns where. */
 uint32_t put_aligned(struct bytes_vector *out, const void *bytes, size_t size);
 uint32_t put_displacements(struct bytes_vector *out, const struct displaced *displaced);

@@ -149,7 +149,7 @@ uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_
 unsigned pya_variant_count(void);
 const char *pya_variant_name(unsigned variant);
 
-/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1). Without
+/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1), of usb (2). Without
  * it columns of that bus are matched row by row, with the same ids. */
 int pya_image_has_pci_table(const pya_image *image, unsigned bus);
 
