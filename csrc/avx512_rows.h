@@ -51,8 +51,8 @@ TARGET_INLINE __m512i or_difference(__m512i a, __m512i b, __m512i c)
     return _mm512_ternarylogic_epi64(a, b, c, 0xF6);
 }
 
-TARGET_INLINE __m512i read_two_rows(const uint8_t *first, const uint8_t *second, const struct row_constants *k,
-                                    struct differences *different)
+TARGET_INLINE __m512i read_two_rows(const uint8_t *first, const uint8_t *second,
+                                    const struct row_constants *k, struct differences *different)
 {
     __m512i x = _mm512_loadu_si512(first), y = _mm512_loadu_si512(second), digits, values;
 

@@ -9,7 +9,7 @@
 /* `count` things of `size` bytes from a byte of the section on; NULL where they lie outside. Two bytes
  * more must be there: a gather of u16 reads u32. */
 static inline const uint8_t *part_of(const pya_image *image, enum section section, uint32_t at,
-                                      uint64_t count, uint32_t size)
+                                     uint64_t count, uint32_t size)
 {
     uint32_t room = image->size[section];
 

@@ -55,12 +55,16 @@ static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WO
         .sub_slot_bits = word[PCI_SUB_SLOT_BITS],
         .sub_bucket_mask = (1u << word[PCI_SUB_BUCKET_BITS]) - 1,
         .vendor_multiplier = word[PCI_VENDOR_MULTIPLIER],
-        .displacements = part_of(image, SECTION_PCI, word[PCI_AT_DISPLACEMENTS], 1u << word[PCI_BUCKET_BITS], 2),
+        .displacements =
+            part_of(image, SECTION_PCI, word[PCI_AT_DISPLACEMENTS], 1u << word[PCI_BUCKET_BITS], 2),
         .slots = part_of(image, SECTION_PCI, word[PCI_AT_SLOTS], 1u << word[PCI_SLOT_BITS], 4),
-        .cells = part_of(image, SECTION_PCI, word[PCI_AT_CELLS], (uint64_t)word[PCI_ROWS] * word[PCI_CLASSES], 2),
+        .cells =
+            part_of(image, SECTION_PCI, word[PCI_AT_CELLS], (uint64_t)word[PCI_ROWS] * word[PCI_CLASSES], 2),
         .nodes_at = part_of(image, SECTION_PCI, word[PCI_AT_NODES], word[PCI_NODES], 8),
-        .sub_displacements = part_of(image, SECTION_PCI, word[PCI_AT_SUB_DISPLACEMENTS], 1u << word[PCI_SUB_BUCKET_BITS], 2),
-        .sub_entries = part_of(image, SECTION_PCI, word[PCI_AT_SUB_ENTRIES], 1u << word[PCI_SUB_SLOT_BITS], 8),
+        .sub_displacements =
+            part_of(image, SECTION_PCI, word[PCI_AT_SUB_DISPLACEMENTS], 1u << word[PCI_SUB_BUCKET_BITS], 2),
+        .sub_entries =
+            part_of(image, SECTION_PCI, word[PCI_AT_SUB_ENTRIES], 1u << word[PCI_SUB_SLOT_BITS], 8),
         .class_tables = part_of(image, SECTION_PCI, word[PCI_AT_CLASS_TABLES], 1, CLASS_TABLES_SIZE),
     };
     memcpy(table->rare, word + PCI_RARE, sizeof table->rare);

@@ -186,8 +186,7 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     if (length == 0)
         return 0;
     first = column->data + offset_at(column, index);
-    return first > readable ? 0
-                            : match_strided(image, scratch, length, first, -1, PCI_BLOCK, readable, ids);
+    return first > readable ? 0 : match_strided(image, scratch, length, first, -1, PCI_BLOCK, readable, ids);
 }
 
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,

@@ -444,8 +444,7 @@ static void gate_rules(const struct field_table *table, struct gates *gates, uin
         }
         plain = is_plain(mask, table->bus, kind);
         went[id] = plain ? IN_A_GATE : BEHIND_A_GATE;
-        add_to_gate(&gates[kind], table->bus, kind, words, signature,
-                    plain ? value : NEVER);
+        add_to_gate(&gates[kind], table->bus, kind, words, signature, plain ? value : NEVER);
     }
 }
 

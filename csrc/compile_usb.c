@@ -145,8 +145,8 @@ static void number_segments(struct usb_compiler *c)
     const struct alias_line *const *lines = c->input->lines;
 
     for (uint32_t i = 0; i < c->input->line_count; i++) {
-        bool same = i > 0 && lines[i]->module == lines[i - 1]->module &&
-                    lines[i]->source == lines[i - 1]->source;
+        bool same =
+            i > 0 && lines[i]->module == lines[i - 1]->module && lines[i]->source == lines[i - 1]->source;
         c->segments[i] = i == 0 ? 0 : c->segments[i - 1] + !same;
     }
 }

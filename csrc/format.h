@@ -256,7 +256,7 @@ enum pci_word {
 enum { USB_NODE = 0x8000, USB_ASK = 0xFFFF, USB_STEPS = 16, USB_NODE_ENTRY = 12, USB_ENTRY = 12 };
 
 enum usb_word {
-    USB_PRESENT, /* 0: no table */
+    USB_PRESENT,       /* 0: no table */
     USB_SHORT_UNKNOWN, /* 1: no pattern matches a key that lacks the interface's number */
     USB_MULTIPLIER,
     USB_SLOT_BITS,

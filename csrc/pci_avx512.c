@@ -301,5 +301,6 @@ TARGET static size_t numbers_by_gathers(const struct pci_table *table, const str
 }
 
 const struct variant pci_avx512 = {"avx512", text_by_loads, numbers_by_loads, usb_avx512};
-const struct variant pci_avx512_gather = {"avx512-gather", text_by_gathers, numbers_by_gathers, usb_avx512_gather};
+const struct variant pci_avx512_gather = {"avx512-gather", text_by_gathers, numbers_by_gathers,
+                                          usb_avx512_gather};
 #endif

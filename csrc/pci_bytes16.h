@@ -30,8 +30,8 @@ TARGET_INLINE numbers4 read_two_rows(const uint8_t *first, const uint8_t *second
     return (numbers4)narrow(join(values[0]), join(values[1]));
 }
 
-TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bool listed, struct shape *shape,
-                                  struct pci_block *block, unsigned i)
+TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bool listed,
+                                  struct shape *shape, struct pci_block *block, unsigned i)
 {
     const bytes16 first_class = {13, 14, 10, 11, 6, 7, 13, 14, EIGHT_ZEROS};
     const bytes16 second_class = {EIGHT_ZEROS, 13, 14, 10, 11, 6, 7, 13, 14};
@@ -51,7 +51,8 @@ TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bo
     memcpy(block->class_code + i, &class_code, sizeof class_code);
 }
 
-TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed, struct pci_block *block)
+TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed,
+                              struct pci_block *block)
 {
     struct shape shape;
     bytes16 bad;

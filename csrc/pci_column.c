@@ -90,7 +90,8 @@ static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, un
     for (unsigned i = 0; i < count; i++) {
         const struct row *row = &rows[listed->index[i]];
         ids[listed->index[i]] = short_rows >> i & 1 ? 0 : found[i];
-        if ((refused >> i & 1) && !match_one(image, scratch, bus, row->text, row->length, &ids[listed->index[i]]))
+        if ((refused >> i & 1) &&
+            !match_one(image, scratch, bus, row->text, row->length, &ids[listed->index[i]]))
             return false;
     }
     return true;
@@ -234,7 +235,8 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsig
                       uint32_t *ids)
 {
     unsigned bus = length == USB_LENGTH ? BUS_USB : BUS_PCI;
-    struct strided strided = {bus, length, length + (separator >= 0), separator, form_of_rows(bus, separator)};
+    struct strided strided = {bus, length, length + (separator >= 0), separator,
+                              form_of_rows(bus, separator)};
     size_t room = (size_t)(readable - first), done = 0, blocks = (size_t)(rows / PCI_BLOCK);
     size_t fit = room < PCI_READ ? 0 : (room - PCI_READ) / strided.stride + 1;
 

@@ -19,8 +19,8 @@ static inline unsigned length_of_rows(unsigned bus)
 }
 
 /* ids of rows of any kind, at most MIXED_BLOCK: those that look like pci or usb rows go to the
- * variant, all others to match_rows. `readable` is the end of what may be read, or NULL where that is unknown.
- * False when out of memory. */
+ * variant, all others to match_rows. `readable` is the end of what may be read, or NULL where that is
+ * unknown. False when out of memory. */
 bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
                  const uint8_t *readable, uint32_t *ids);
 

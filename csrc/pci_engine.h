@@ -16,7 +16,14 @@
 #include "usb_memory.h"
 
 /* A text variant may read PCI_READ bytes from where a row starts. */
-enum { PCI_BLOCK = 64, MOST_BLOCKS = 256, PCI_READ = 64, PCI_LENGTH = 53, USB_LENGTH = 49, USB_SHORT_LENGTH = 45 };
+enum {
+    PCI_BLOCK = 64,
+    MOST_BLOCKS = 256,
+    PCI_READ = 64,
+    PCI_LENGTH = 53,
+    USB_LENGTH = 49,
+    USB_SHORT_LENGTH = 45
+};
 
 /* What a row must be where it has no digits: text and mask; zero where digits stand, and behind the
  * row, where anything may. */
@@ -42,8 +49,7 @@ struct pci_numbers {
 typedef size_t match_pci_text(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                               uint32_t *ids, uint64_t *refused);
 typedef size_t match_usb_text(const struct usb_table *table, const struct usb_memory *memory,
-                              const struct text_rows *rows, size_t blocks, uint32_t *ids,
-                              uint64_t *refused);
+                              const struct text_rows *rows, size_t blocks, uint32_t *ids, uint64_t *refused);
 typedef size_t match_pci_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
                                  size_t blocks, uint32_t *ids, uint64_t *refused);
 

@@ -149,8 +149,8 @@ uint32_t pya_lines_with_prefix(const pya_image *image, const char *prefix, size_
 unsigned pya_variant_count(void);
 const char *pya_variant_name(unsigned variant);
 
-/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1), of usb (2). Without
- * it columns of that bus are matched row by row, with the same ids. */
+/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1), of usb (2).
+ * Without it columns of that bus are matched row by row, with the same ids. */
 int pya_image_has_pci_table(const pya_image *image, unsigned bus);
 
 /* Working memory for lookups in one image, some 9 bytes a pattern, and 2.3 MB once a long column was

@@ -9,8 +9,8 @@
 /* Where the digits of two rows go: upper digits of all bytes in the first half, lower in the second.
  * Bytes of a row: its packed words, each lower byte first; of the last word only the lowest counts. */
 #define ROW(r, n)                                                                                            \
-    r + 12 + n, r + 10 + n, r + 7 + n, r + 5 + n, r + 26 + n, r + 21 + n, r + 17 + n, r + 15 + n, r + 43 + n, \
-        r + 39 + n, r + 34 + n, r + 30 + n, r + 47 + n, r + 47 + n, r + 47 + n, r + 47 + n
+    r + 12 + n, r + 10 + n, r + 7 + n, r + 5 + n, r + 26 + n, r + 21 + n, r + 17 + n, r + 15 + n,            \
+        r + 43 + n, r + 39 + n, r + 34 + n, r + 30 + n, r + 47 + n, r + 47 + n, r + 47 + n, r + 47 + n
 
 static const uint8_t pick_digits[64] = {ROW(0, 0), ROW(64, 0), ROW(0, 1), ROW(64, 1)};
 
@@ -49,8 +49,8 @@ TARGET_INLINE void read_step(const struct text_rows *rows, size_t index, bool li
     high = _mm512_permutex2var_epi32(c, last, d);
     interface = _mm512_shuffle_i64x2(low, high, 0x44);
     _mm512_storeu_si512(block->words[2] + i, interface);
-    _mm512_storeu_si512(block->words[3] + i, _mm512_and_si512(_mm512_shuffle_i64x2(low, high, 0xEE),
-                                                              _mm512_set1_epi32(0xFF)));
+    _mm512_storeu_si512(block->words[3] + i,
+                        _mm512_and_si512(_mm512_shuffle_i64x2(low, high, 0xEE), _mm512_set1_epi32(0xFF)));
     store_bytes(bytes->device[0] + i, device, 8);
     store_bytes(bytes->device[1] + i, device, 0);
     store_bytes(bytes->device[2] + i, interface, 24);

@@ -10,7 +10,7 @@
 enum { MOST_UNANSWERED = 4 };
 
 struct usb_block {
-    uint32_t words[4][PCI_BLOCK]; /* packed words (bus.h), word by word */
+    uint32_t words[4][PCI_BLOCK];                                /* packed words (bus.h), word by word */
     uint8_t interface_class[PCI_BLOCK], device_class[PCI_BLOCK]; /* rows */
     uint64_t refused;
 };
@@ -149,8 +149,7 @@ typedef bool read_usb_block(const struct usb_table *table, const struct text_row
 
 INLINE size_t usb_to_ids(const struct usb_table *table, const struct usb_memory *memory,
                          const struct text_rows *rows, size_t blocks, uint32_t *ids, uint64_t *refused,
-                         bool listed, read_usb_block *read_rows,
-                         struct looks_of_block look)
+                         bool listed, read_usb_block *read_rows, struct looks_of_block look)
 {
     struct usb_block block;
 

@@ -13,7 +13,8 @@ TARGET_INLINE numbers4 read_usb_row(const uint8_t *row, struct usb_shape *shape)
 {
     /* product, vendor, then device subclass, device class, bcdDevice; each lower byte first */
     const bytes16 ids = {7, 8, 5, 6, 2, 3, 0, 1, ZERO, ZERO, ZERO, ZERO, 12, 13, 10, 11};
-    const bytes16 device = {ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 9, 10, 4, 5, ZERO, ZERO, ZERO, ZERO};
+    const bytes16 device = {ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO,
+                            9,    10,   4,    5,    ZERO, ZERO, ZERO, ZERO};
     /* protocol, subclass, class of the interface, device protocol, then the interface's number */
     const bytes16 classes = {13, 14, 9, 10, 4, 5, 0, 1, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO};
     const bytes16 number = {ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, 14, 15, 14, 15, 14, 15, 14, 15};
@@ -37,7 +38,8 @@ TARGET_INLINE void read_four_usb_rows(const struct text_rows *rows, size_t index
     numbers4 b = read_usb_row(row_of(rows, index + 1, listed), shape);
     numbers4 c = read_usb_row(row_of(rows, index + 2, listed), shape);
     numbers4 d = read_usb_row(row_of(rows, index + 3, listed), shape);
-    numbers4 low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+    numbers4 low_ab = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+             low_cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
     numbers4 high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7);
     numbers4 high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
     numbers4 words[4] = {__builtin_shufflevector(low_ab, low_cd, 0, 1, 4, 5),

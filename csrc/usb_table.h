@@ -111,10 +111,8 @@ static inline bool usb_answer(const struct usb_table *table, const uint32_t word
 {
     struct usb_rows rows;
 
-    if (!usb_find_rows(table, words, &rows) || (rows.product != 0) + (rows.vendor != 0) +
-                                                       (rows.interface_class != 0) +
-                                                       (rows.device_class != 0) >
-                                                   1)
+    if (!usb_find_rows(table, words, &rows) ||
+        (rows.product != 0) + (rows.vendor != 0) + (rows.interface_class != 0) + (rows.device_class != 0) > 1)
         return false;
     *answer = usb_cell(table, rows.product | rows.vendor | rows.interface_class | rows.device_class);
     return true;

@@ -26,6 +26,8 @@ CASES = (
     "test_parity_tables.py::test_rows_of_the_aliases[expected-pciids-6.12.117-amd64.tsv.xz]",
     "test_parity_tables.py::test_rows_of_the_aliases[expected-6.12.117-amd64.tsv.xz]",
     "test_properties.py",
+    "test_usb.py::test_odd_rows_among_good_ones",
+    "test_usb.py::test_made_up_patterns",
     "test_bad_input.py::test_long_and_odd_patterns_answer_as_the_oracle",
     "test_bad_input.py::test_hostile_keys",
     "test_corrupt_image.py::test_forged_images_are_refused_or_harmless[0]",

@@ -69,7 +69,9 @@ def odd_rows(rows: list[bytes]) -> list[bytes]:
         for place in range(LENGTH)
         for byte, row in zip(b"g@:/aF0\x10\xb1\xff*[", rows[place:], strict=False)
     ]
-    odd += [row.lower() for row in rows[:4]] + [row[:-1] for row in rows[4:8]] + [row[:-4] for row in rows[:9]]
+    odd += (
+        [row.lower() for row in rows[:4]] + [row[:-1] for row in rows[4:8]] + [row[:-4] for row in rows[:9]]
+    )
     odd += [row[:-4].replace(b"ic", b"Ic") for row in rows[:4]] + [row[:44] + b"*" for row in rows[:4]]
     return odd + [row + b"0" for row in rows[8:12]] + [b"u" * 45, b"u" * 49, b"u", b"", b"usb:v*"]
 
@@ -215,7 +217,7 @@ def test_made_up_patterns(first: list[tuple[str, str]], second: list[tuple[str, 
 
 
 def test_few_devices_of_many_vendors():
-    """Rows have as many bits as devices need slots; thirty vendors' rows once ran over those of two devices."""
+    """Rows may need more bits than devices need slots: thirty vendors' rows once ran over."""
     for bus, vendor_form, device_form in (
         ("pci", "pci:v0000%04Xd*sv*sd*bc*sc*i*", "pci:v0000%04Xd00000001sv*sd*bc*sc*i*"),
         ("usb", "usb:v%04Xp*d*dc*dsc*dp*ic*isc*ip*in*", "usb:v%04Xp0001d*dc*dsc*dp*ic*isc*ip*in*"),
@@ -231,7 +233,7 @@ def test_few_devices_of_many_vendors():
 
 
 def test_more_answers_than_cells_have_room_for():
-    """Then some devices are asked of the generic matcher, and the tables stay: growth.py met this at 30,000."""
+    """Then some devices go to the generic matcher, and the tables stay (growth.py, 30,000 aliases)."""
     lines = []
     for number in range(1000):
         lines.append((f"pci:v00008086d{number:08X}sv*sd*bc*sc*i*", f"pci_{number}"))
@@ -243,7 +245,8 @@ def test_more_answers_than_cells_have_room_for():
     assert index.counts.answers > 28_000
     random = Random(7)  # noqa: S311 - repeatable, not secret
     rows = [
-        b"pci:v00008086d%08Xsv00000000sd00000000bc%02Xsc00i00" % (random.randrange(1010), random.randrange(50))
+        b"pci:v00008086d%08Xsv00000000sd00000000bc%02Xsc00i00"
+        % (random.randrange(1010), random.randrange(50))
         for _ in range(3000)
     ]
     rows += [b"usb:v046Dp%04Xd0000dc00dsc00dp00ic00isc00ip00in00" % number for number in range(12)]
