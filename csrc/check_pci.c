@@ -2,55 +2,12 @@
  * The check of the pci tables at open. It costs as much as reading them, and is what lets a column's
  * ids be followed through them without a comparison.
  */
+#include "check_parts.h"
 #include "error.h"
-#include "image.h"
 
 static int damaged(pya_error *error, uint32_t bus, const char *what)
 {
     return fail(error, PYA_EIMAGE, bus, "damaged: %s (section %d, table %u)", what, SECTION_PCI, bus);
-}
-
-/* `count` things of `size` bytes from a byte of the section on; NULL where they lie outside. Two bytes
- * more must be there: a gather of u16 reads u32. */
-static const uint8_t *part(const pya_image *image, uint32_t at, uint64_t count, uint32_t size)
-{
-    uint32_t room = image->size[SECTION_PCI];
-
-    return at <= room && count * size + 2 <= room - at ? image->section[SECTION_PCI] + at : NULL;
-}
-
-static uint32_t most_u16(const uint8_t *p, uint32_t count)
-{
-    uint32_t most = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = load_u16(p + (size_t)i * 2);
-        most = number > most ? number : most;
-    }
-    return most;
-}
-
-static uint32_t most_u32(const uint8_t *p, uint32_t count)
-{
-    uint32_t most = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = load_u32(p + (size_t)i * 4);
-        most = number > most ? number : most;
-    }
-    return most;
-}
-
-/* Answers below `answers`, nodes below `nodes`, or PCI_ASK. */
-static bool cells_fit(const uint8_t *cells, uint32_t count, uint32_t answers, uint32_t nodes)
-{
-    uint32_t bad = 0;
-
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t cell = load_u16(cells + (size_t)i * 2), limit = cell & PCI_NODE ? nodes : answers;
-        bad |= ((cell & (PCI_NODE - 1u)) >= limit) & (cell != PCI_ASK);
-    }
-    return !bad;
 }
 
 static bool nodes_fit(const struct pci_table *table)
@@ -77,19 +34,6 @@ static bool vendors_fit(const struct pci_table *table)
     return true;
 }
 
-static bool class_ids_fit(const struct pci_table *table)
-{
-    for (unsigned i = 0; i < 256; i++)
-        if (table->class_tables[CLASS_IDS + i] >= table->classes)
-            return false;
-    return true;
-}
-
-static bool bits_fit(uint32_t slot_bits, uint32_t bucket_bits)
-{
-    return slot_bits >= 1 && slot_bits <= 16 && bucket_bits >= 1 && bucket_bits <= 32 - slot_bits;
-}
-
 /* Reads the numbers of a table; false where its parts have no place. */
 static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WORDS], struct pci_table *table)
 {
@@ -111,13 +55,17 @@ static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WO
         .sub_slot_bits = word[PCI_SUB_SLOT_BITS],
         .sub_bucket_mask = (1u << word[PCI_SUB_BUCKET_BITS]) - 1,
         .vendor_multiplier = word[PCI_VENDOR_MULTIPLIER],
-        .displacements = part(image, word[PCI_AT_DISPLACEMENTS], 1u << word[PCI_BUCKET_BITS], 2),
-        .slots = part(image, word[PCI_AT_SLOTS], 1u << word[PCI_SLOT_BITS], 4),
-        .cells = part(image, word[PCI_AT_CELLS], (uint64_t)word[PCI_ROWS] * word[PCI_CLASSES], 2),
-        .nodes_at = part(image, word[PCI_AT_NODES], word[PCI_NODES], 8),
-        .sub_displacements = part(image, word[PCI_AT_SUB_DISPLACEMENTS], 1u << word[PCI_SUB_BUCKET_BITS], 2),
-        .sub_entries = part(image, word[PCI_AT_SUB_ENTRIES], 1u << word[PCI_SUB_SLOT_BITS], 8),
-        .class_tables = part(image, word[PCI_AT_CLASS_TABLES], 1, CLASS_TABLES_SIZE),
+        .displacements =
+            part_of(image, SECTION_PCI, word[PCI_AT_DISPLACEMENTS], 1u << word[PCI_BUCKET_BITS], 2),
+        .slots = part_of(image, SECTION_PCI, word[PCI_AT_SLOTS], 1u << word[PCI_SLOT_BITS], 4),
+        .cells =
+            part_of(image, SECTION_PCI, word[PCI_AT_CELLS], (uint64_t)word[PCI_ROWS] * word[PCI_CLASSES], 2),
+        .nodes_at = part_of(image, SECTION_PCI, word[PCI_AT_NODES], word[PCI_NODES], 8),
+        .sub_displacements =
+            part_of(image, SECTION_PCI, word[PCI_AT_SUB_DISPLACEMENTS], 1u << word[PCI_SUB_BUCKET_BITS], 2),
+        .sub_entries =
+            part_of(image, SECTION_PCI, word[PCI_AT_SUB_ENTRIES], 1u << word[PCI_SUB_SLOT_BITS], 8),
+        .class_tables = part_of(image, SECTION_PCI, word[PCI_AT_CLASS_TABLES], 1, CLASS_TABLES_SIZE),
     };
     memcpy(table->rare, word + PCI_RARE, sizeof table->rare);
     memcpy(table->vendor_rows, word + PCI_VENDOR_ROWS, sizeof table->vendor_rows);
@@ -141,7 +89,7 @@ static int open_table(pya_image *image, uint32_t bus, pya_error *error)
         most_u16(table->sub_displacements, table->sub_bucket_mask + 1) >> table->sub_slot_bits != 0 ||
         !entries_fit(table) || !nodes_fit(table) || !vendors_fit(table))
         return damaged(error, bus, "a pci table names no row");
-    if (!class_ids_fit(table) ||
+    if (!class_ids_fit(table->class_tables, table->classes) ||
         !cells_fit(table->cells, table->rows * table->classes, image->count[SECTION_ANSWERS], table->nodes))
         return damaged(error, bus, "a pci table names no answer");
     return PYA_OK;

@@ -85,6 +85,11 @@ static bool read_row(const pya_column *column, uint64_t index, uint64_t *at, str
 static bool read_block(const pya_column *column, uint64_t index, unsigned count, uint64_t *at,
                        struct row *rows)
 {
+    if (column->rows_layout == PYA_ROWS_SEPARATED && column->validity == NULL && column->data != NULL) {
+        for (unsigned i = 0; i < count; i++)
+            rows[i] = separated_row(column, at);
+        return true;
+    }
     for (unsigned i = 0; i < count; i++) {
         rows[i] = (struct row){NULL, 0};
         if (row_is_null(column->validity, index + i))
@@ -114,39 +119,45 @@ static const uint8_t *end_of_rows(const pya_column *column)
     }
 }
 
-/* Whether the next rows of a text have pci's length, all of a block. */
-static bool text_is_strided(const pya_column *column, uint64_t at)
+/* The length that the next rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
+static unsigned text_stride(const pya_column *column, uint64_t at)
 {
-    const size_t stride = PCI_LENGTH + 1;
+    static const uint8_t lengths[] = {PCI_LENGTH, USB_LENGTH};
 
-    if (column->data_size - at < PCI_BLOCK * stride)
-        return false;
-    for (unsigned i = 0; i < PCI_BLOCK; i++)
-        if (column->data[at + i * stride + PCI_LENGTH] != column->separator)
-            return false;
-    return true;
-}
-
-/* Null rows may hold anything, so that they have no part in this. */
-static bool offsets_are_strided(const pya_column *column, uint64_t index)
-{
-    bool same = column->validity == NULL;
-
-    if (column->rows_layout == PYA_ROWS_OFFSETS32) {
-        const int32_t *offsets = (const int32_t *)column->offsets + index;
-        same = same && offsets[0] >= 0 && offsets[0] <= INT32_MAX - PCI_BLOCK * PCI_LENGTH;
-        for (int32_t i = 1; i <= PCI_BLOCK && same; i++)
-            same = offsets[i] == offsets[0] + i * PCI_LENGTH;
-    } else {
-        const int64_t *offsets = (const int64_t *)column->offsets + index;
-        same = same && offsets[0] >= 0 && offsets[0] <= INT64_MAX - PCI_BLOCK * PCI_LENGTH;
-        for (int64_t i = 1; i <= PCI_BLOCK && same; i++)
-            same = offsets[i] == offsets[0] + i * PCI_LENGTH;
+    for (unsigned l = 0; l < sizeof lengths; l++) {
+        size_t length = lengths[l], row = 0;
+        while (row < PCI_BLOCK && column->data_size - at > row * (length + 1) + length &&
+               column->data[at + row * (length + 1) + length] == column->separator)
+            row++;
+        if (row == PCI_BLOCK)
+            return (unsigned)length;
     }
-    return same;
+    return 0;
 }
 
-/* Rows of pci's length that follow each other, as many as there are in whole blocks: how many it
+static int64_t offset_at(const pya_column *column, uint64_t index)
+{
+    return column->rows_layout == PYA_ROWS_OFFSETS32 ? ((const int32_t *)column->offsets)[index]
+                                                     : ((const int64_t *)column->offsets)[index];
+}
+
+/* Likewise by offsets. Null rows may hold anything, so that they have no part in this. */
+static unsigned offsets_stride(const pya_column *column, uint64_t index)
+{
+    int64_t first = offset_at(column, index);
+    int64_t length = column->validity == NULL && first >= 0 && first <= INT64_MAX - PCI_BLOCK * PCI_READ
+                         ? offset_at(column, index + 1) - first
+                         : 0;
+
+    if (length != PCI_LENGTH && length != USB_LENGTH)
+        return 0;
+    for (unsigned i = 2; i <= PCI_BLOCK; i++)
+        if (offset_at(column, index + i) != first + i * length)
+            return 0;
+    return (unsigned)length;
+}
+
+/* Rows of one length that follow each other, as many as there are in whole blocks: how many it
  * answered, -1 when out of memory. Moves *at. */
 static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, const pya_column *column,
                          uint64_t done, uint64_t *at, uint32_t *ids)
@@ -154,24 +165,29 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     uint64_t left = column->rows - done, index = column->first + done;
     const uint8_t *readable = end_of_rows(column), *first;
     int64_t answered;
+    unsigned length;
 
     if (left < PCI_BLOCK || column->rows_layout == PYA_ROWS_VIEWS)
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
-        if (!text_is_strided(column, *at))
-            return 0;
-        answered = match_strided(image, scratch, column->data + *at, PCI_LENGTH + 1, (int)column->separator,
-                                 left, readable, ids);
-        *at += answered > 0 ? (uint64_t)answered * (PCI_LENGTH + 1) : 0;
+        length = text_stride(column, *at);
+        if (length == 0) {
+            answered = *at < column->data_size ? match_usb_block(image, scratch, column->data + *at, readable,
+                                                                 (uint8_t)column->separator, ids)
+                                               : 0;
+            *at += answered > 0 ? (uint64_t)answered : 0;
+            return answered > 0 ? PCI_BLOCK : answered;
+        }
+        answered = match_strided(image, scratch, length, column->data + *at, (int)column->separator, left,
+                                 readable, ids);
+        *at += answered > 0 ? (uint64_t)answered * (length + 1) : 0;
         return answered;
     }
-    if (!offsets_are_strided(column, index))
+    length = offsets_stride(column, index);
+    if (length == 0)
         return 0;
-    first = column->data + (column->rows_layout == PYA_ROWS_OFFSETS32
-                                ? ((const int32_t *)column->offsets)[index]
-                                : ((const int64_t *)column->offsets)[index]);
-    return first > readable ? 0
-                            : match_strided(image, scratch, first, PCI_LENGTH, -1, PCI_BLOCK, readable, ids);
+    first = column->data + offset_at(column, index);
+    return first > readable ? 0 : match_strided(image, scratch, length, first, -1, PCI_BLOCK, readable, ids);
 }
 
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,

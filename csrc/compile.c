@@ -11,6 +11,7 @@
 #include "compile_fields.h"
 #include "compile_patterns.h"
 #include "compile_pci.h"
+#include "compile_usb.h"
 #include "error.h"
 #include "format.h"
 #include "glob.h"
@@ -27,6 +28,9 @@ struct sort_item {
     uint32_t line_id;
 };
 
+/* pci, vfio_pci and usb have tables of all sources. */
+enum { KEPT_BUSES = BUS_USB + 1 };
+
 struct compilation {
     const struct pya_builder *builder;
     struct sort_text *texts;          /* the lines of a source that kmod keeps */
@@ -39,7 +43,7 @@ struct compilation {
     uint32_t *answer_of_module;                  /* the answer of this module alone, or NEVER */
     struct trie trie;
     struct interner classes, answers;
-    struct field_table *pci_tables[PCI_BUSES]; /* one a source, kept until all sources are known */
+    struct field_table *kept_tables[KEPT_BUSES]; /* one a source, kept until all sources are known */
     struct bytes_vector sections[SECTION_COUNT];
 };
 
@@ -325,31 +329,39 @@ static bool build_field_tables(struct compilation *c, uint32_t source, uint32_t 
             uint32_t line = load_u32(c->value_lines.data + ((size_t)end - 1) * 4);
             field_table_add_text(&table, c->lines[line]->normal, c->lines[line]->normal_length, value);
         }
-        if (b < PCI_BUSES)
-            c->pci_tables[b][source] = table;
+        if (b < KEPT_BUSES)
+            c->kept_tables[b][source] = table;
         else if (!field_table_write(&table, &c->sections[SECTION_FIELDS], field_table_place(source, b)))
             return false;
     }
     return true;
 }
 
-/* A pci bus as one table of all sources, or where it does not fit that, as field tables. */
-static bool build_pci_tables(struct compilation *c)
+/* The field tables of a bus that are kept; none where `left_out` stands in for them. */
+static bool write_kept_tables(struct compilation *c, uint32_t bus, bool left_out)
+{
+    for (uint32_t s = 0; s < c->builder->source_count; s++) {
+        c->kept_tables[bus][s].to_trie |= left_out;
+        if (!field_table_write(&c->kept_tables[bus][s], &c->sections[SECTION_FIELDS],
+                               field_table_place(s, bus)))
+            return false;
+    }
+    return true;
+}
+
+/* A pci bus as one table of all sources, or where it does not fit that, as field tables; usb as both. */
+static bool build_bus_tables(struct compilation *c)
 {
     bytes_extend(&c->sections[SECTION_PCI], (size_t)PCI_BUSES * PCI_TABLE_WORDS * 4);
-    for (uint32_t b = 0; b < PCI_BUSES; b++) {
-        struct pci_input input = {c->pci_tables[b], c->builder->source_count, c->builder->line_count,
-                                  c->lines,         &c->value_ends,           &c->value_lines};
-        enum pci_result result =
-            pci_table_write(&input, &c->answers, &c->sections[SECTION_PCI], (size_t)b * PCI_TABLE_WORDS * 4);
-        if (result == PCI_NO_MEMORY)
+    for (uint32_t b = 0; b < KEPT_BUSES; b++) {
+        struct pci_input input = {c->kept_tables[b], c->builder->source_count, c->builder->line_count,
+                                  c->lines,          &c->value_ends,           &c->value_lines};
+        enum pci_result result = b == BUS_USB
+                                     ? usb_table_write(&input, &c->answers, &c->sections[SECTION_USB])
+                                     : pci_table_write(&input, &c->answers, &c->sections[SECTION_PCI],
+                                                       (size_t)b * PCI_TABLE_WORDS * 4);
+        if (result == PCI_NO_MEMORY || !write_kept_tables(c, b, b != BUS_USB && result == PCI_WRITTEN))
             return false;
-        for (uint32_t s = 0; s < c->builder->source_count; s++) {
-            c->pci_tables[b][s].to_trie |= result == PCI_WRITTEN;
-            if (!field_table_write(&c->pci_tables[b][s], &c->sections[SECTION_FIELDS],
-                                   field_table_place(s, b)))
-                return false;
-        }
     }
     return true;
 }
@@ -459,7 +471,7 @@ static int build_sources(struct compilation *c)
             return code;
         put_source(c, &builder->sources[s], root, high);
     }
-    return build_pci_tables(c) ? PYA_OK : PYA_ENOMEM;
+    return build_bus_tables(c) ? PYA_OK : PYA_ENOMEM;
 }
 
 static uint32_t longest_module(const struct interner *modules)
@@ -543,10 +555,10 @@ static void free_compilation(struct compilation *c)
     free(c->tokens);
     free(c->strings);
     free(c->answer_of_module);
-    for (unsigned b = 0; b < PCI_BUSES; b++) {
-        for (uint32_t s = 0; c->pci_tables[b] != NULL && s < c->builder->source_count; s++)
-            field_table_free(&c->pci_tables[b][s]);
-        free(c->pci_tables[b]);
+    for (unsigned b = 0; b < KEPT_BUSES; b++) {
+        for (uint32_t s = 0; c->kept_tables[b] != NULL && s < c->builder->source_count; s++)
+            field_table_free(&c->kept_tables[b][s]);
+        free(c->kept_tables[b]);
     }
     bytes_free(&c->value_ends);
     bytes_free(&c->value_lines);
@@ -576,9 +588,9 @@ static bool make_room(struct compilation *c)
     memset(c->answer_of_module, 0xFF, builder->modules.count * sizeof *c->answer_of_module);
     c->trie.tail_of_value = calloc(lines, sizeof *c->trie.tail_of_value);
     c->trie.classes = &c->classes;
-    for (unsigned b = 0; b < PCI_BUSES; b++) {
-        c->pci_tables[b] = calloc((size_t)builder->source_count + 1, sizeof *c->pci_tables[b]);
-        if (c->pci_tables[b] == NULL)
+    for (unsigned b = 0; b < KEPT_BUSES; b++) {
+        c->kept_tables[b] = calloc((size_t)builder->source_count + 1, sizeof *c->kept_tables[b]);
+        if (c->kept_tables[b] == NULL)
             return false;
     }
     /* Answer 0 is the empty one. */

@@ -13,7 +13,8 @@
 
 enum { MOST_ROWS = 256, MOST_CHOICES = 40 };
 
-enum fit { FIT_ROWS, FIT_NEVER, FIT_TEXT };
+/* FIT_NOTHING: all separators, but digits that no key has. */
+enum fit { FIT_ROWS, FIT_NOTHING, FIT_NEVER, FIT_TEXT };
 
 /* What a [...] lets a digit be. */
 struct choice {
@@ -158,7 +159,7 @@ static enum fit fit(const struct field_table *table, const struct token_string *
     }
     if (result == FIT_ROWS && at < string->count)
         result = FIT_TEXT;
-    return result == FIT_ROWS && never ? FIT_NEVER : result;
+    return result == FIT_ROWS && never ? FIT_NOTHING : result;
 }
 
 /* ---- rows into the table ---------------------------------------------------------------------- */
@@ -278,6 +279,9 @@ void field_table_add(struct field_table *table, const struct token_string *strin
         add_residue(table, string->value);
         break;
     case FIT_NEVER:
+        table->has_others = true;
+        break;
+    case FIT_NOTHING:
         break;
     }
 }
@@ -442,18 +446,27 @@ static bool put_rules(const struct field_table *table, const uint8_t *went, unsi
     return done;
 }
 
+uint32_t field_rule(const struct field_table *table, uint32_t id, uint32_t mask[FIELD_WORDS],
+                    uint32_t words[FIELD_WORDS])
+{
+    const uint8_t *rule = table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4;
+    const uint8_t *signature = table->signatures.text.data + (size_t)load_u32(rule) * FIELD_WORDS * 4;
+
+    for (unsigned i = 0; i < FIELD_WORDS; i++) {
+        mask[i] = load_u32(signature + (size_t)i * 4);
+        words[i] = load_u32(rule + 4 + (size_t)i * 4);
+    }
+    return load_u32(table->rule_values.data + (size_t)id * 4);
+}
+
 /* Sends each rule through the most selective gate that it covers. */
 static void gate_rules(const struct field_table *table, struct gates *gates, uint8_t *went, uint64_t *ungated)
 {
     for (uint32_t id = 0; id < table->rules.count; id++) {
-        const uint8_t *rule = table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4;
-        uint32_t signature = load_u32(rule), words[FIELD_WORDS], mask[FIELD_WORDS];
+        uint32_t words[FIELD_WORDS], mask[FIELD_WORDS], value = field_rule(table, id, mask, words);
+        uint32_t signature = load_u32(table->rules.text.data + (size_t)id * (FIELD_WORDS + 1) * 4);
         unsigned kind = 0;
         bool plain;
-        for (unsigned i = 0; i < FIELD_WORDS; i++) {
-            words[i] = load_u32(rule + 4 + (size_t)i * 4);
-            mask[i] = load_u32(table->signatures.text.data + ((size_t)signature * FIELD_WORDS + i) * 4);
-        }
         while (kind < GATE_KINDS && !covers(mask, table->bus, kind))
             kind++;
         if (kind == GATE_KINDS) {
@@ -463,8 +476,7 @@ static void gate_rules(const struct field_table *table, struct gates *gates, uin
         }
         plain = is_plain(mask, table->bus, kind);
         went[id] = plain ? IN_A_GATE : BEHIND_A_GATE;
-        add_to_gate(&gates[kind], table->bus, kind, words, signature,
-                    plain ? load_u32(table->rule_values.data + (size_t)id * 4) : NEVER);
+        add_to_gate(&gates[kind], table->bus, kind, words, signature, plain ? value : NEVER);
     }
 }
 

@@ -17,6 +17,7 @@ struct field_table {
     struct interner rules;           /* signature number and FIELD_WORDS words each */
     struct bytes_vector rule_values; /* u32 a rule */
     struct bytes_vector residue;     /* u32 value */
+    bool has_others;                 /* patterns that match no key of the fixed form, but others */
     bool failed;
 };
 
@@ -25,6 +26,10 @@ void field_table_add(struct field_table *table, const struct token_string *strin
 
 /* The same for a pattern that only text comparison can match. */
 void field_table_add_text(struct field_table *table, const uint8_t *pattern, size_t length, uint32_t value);
+
+/* The bits that a rule asks for, and what they must be; returns its value. */
+uint32_t field_rule(const struct field_table *table, uint32_t id, uint32_t mask[FIELD_WORDS],
+                    uint32_t words[FIELD_WORDS]);
 
 void field_table_free(struct field_table *table);
 

@@ -7,10 +7,12 @@
 #include "displace.h"
 #include "pci_rules.h"
 #include "pci_table.h"
+#include "place_keys.h"
 
-/* What the format's numbers have room for, and where time and memory would run away. */
-enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x7FFF };
-enum { MOST_CELLS = 1 << 21, MOST_ITEMS = 1024, MOST_WORK = 1 << 23, MOST_SEEDS = 256 };
+/* What the format's numbers have room for, and where time and memory would run away. Of the answers that
+ * cells have room for some are left to usb. */
+enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x6FFF };
+enum { MOST_CELLS = 1 << 21, MOST_ITEMS = 1024, MOST_WORK = 1 << 23 };
 
 /* A rule as part of a row. What a row answers depends on nothing but its items: equal rows are one. */
 struct item {
@@ -63,6 +65,7 @@ struct pci_compiler {
     uint32_t vendors[PCI_VENDORS], vendor_count; /* vendor << 16 | row */
     uint32_t rare[PCI_RARE_DEVICES], rare_count;
     const struct group *vendor_groups[PCI_VENDORS], *rare_groups[PCI_RARE_DEVICES];
+    uint32_t key_rows; /* rows that keys and vendors have: the first of all */
     uint32_t work;
     enum pci_result result; /* the first thing that went wrong */
 };
@@ -173,6 +176,7 @@ static void make_rows(struct pci_compiler *c)
         if (group->names == NAMES_BOTH)
             push_pair(&c->keys, group->key, merged_row(c, heads));
     }
+    c->key_rows = c->rows.count;
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------ */
@@ -252,10 +256,12 @@ static void answer_add_defaults(struct pci_compiler *c, struct answer *answer, u
     }
 }
 
-/* The items that a class meets, and the rules that every device is asked, by line. */
+/* The items that a class meets, and the rules that every device is asked, by line. PCI_ASK: there are more
+ * answers than cells have room for. */
 static uint32_t make_answer(struct pci_compiler *c, uint32_t count, uint64_t tests, uint64_t defaults)
 {
     struct answer answer;
+    bool no_memory;
     uint32_t id;
 
     answer.count = 0;
@@ -269,12 +275,10 @@ static uint32_t make_answer(struct pci_compiler *c, uint32_t count, uint64_t tes
         answer_add(&answer, source_of(item), item->module);
     }
     answer_add_defaults(c, &answer, defaults);
-    id = intern(c->answers, answer.modules, (size_t)answer.count * 4);
-    if (id == INTERN_FAILED)
+    id = answer_below(c->answers, answer.modules, (size_t)answer.count * 4, MOST_ANSWERS, &no_memory);
+    if (no_memory)
         give_up(c, PCI_NO_MEMORY);
-    else if (id >= MOST_ANSWERS)
-        give_up(c, PCI_UNFIT);
-    return id;
+    return id == NEVER ? PCI_ASK : id;
 }
 
 /* What one row gave for classes before: most classes of a row answer alike. */
@@ -296,79 +300,84 @@ static uint32_t answer_of_class(struct pci_compiler *c, uint32_t count, uint64_t
     return memory[i].answer;
 }
 
-/* The cells of one row: all classes. */
-static void make_cells(struct pci_compiler *c, uint32_t row)
+/* A row's items to c->items; how many. */
+static uint32_t read_row(struct pci_compiler *c, uint32_t row)
 {
-    struct remembered memory[256];
-    uint32_t memory_count = 0, count = c->rows.strings[row].length / (uint32_t)sizeof(struct item);
-    uint32_t node = NEVER;
-    uint64_t asked = 0, sub_tests = 0; /* class tests of all items, and of those with sub-ids */
-    bool sub_always = false;
+    uint32_t count = c->rows.strings[row].length / (uint32_t)sizeof(struct item);
 
     if (count > 0)
         memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
+    return count;
+}
+
+static void put_cell(struct pci_compiler *c, uint32_t row, uint32_t class, uint32_t number)
+{
+    uint8_t *cell = c->cells.data + ((size_t)row * c->rules.classes.count + class) * 2;
+
+    cell[0] = (uint8_t)number;
+    cell[1] = (uint8_t)(number >> 8);
+}
+
+/* The nodes of one row, all classes: the other cells are left to be asked for. */
+static void make_node_cells(struct pci_compiler *c, uint32_t row)
+{
+    uint32_t count = read_row(c, row), node = NEVER;
+    uint64_t sub_tests = 0; /* class tests of items with sub-ids */
+    bool sub_always = false;
+
+    if (bytes_extend(&c->cells, (size_t)c->rules.classes.count * 2) == NULL) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint8_t test = class_test_of(&c->items[i]);
-        uint64_t bit = test == NO_CLASS_TEST ? 0 : 1ull << test;
-        asked |= bit;
-        if (sub_names_of(&c->items[i]) != SUB_NONE) {
-            sub_tests |= bit;
-            sub_always |= test == NO_CLASS_TEST;
-        }
+        if (sub_names_of(&c->items[i]) == SUB_NONE)
+            continue;
+        sub_always |= test == NO_CLASS_TEST;
+        sub_tests |= test == NO_CLASS_TEST ? 0 : 1ull << test;
     }
-    for (uint32_t class = 0; class < c->rules.class_count && c->result == PCI_WRITTEN; class++) {
-        uint64_t tests = c->rules.tests_of_class[class];
-        uint8_t cell[2];
-        uint32_t number;
-        if (sub_always || (tests & sub_tests)) {
-            node = node == NEVER ? add_node(c, count) : node;
-            number = PCI_NODE | node;
-        } else {
-            number = answer_of_class(c, count, tests & asked, c->rules.defaults_of_class[class], memory,
-                                     &memory_count);
-        }
-        cell[0] = (uint8_t)number;
-        cell[1] = (uint8_t)(number >> 8);
-        bytes_push(&c->cells, cell, sizeof cell);
+    for (uint32_t class = 0; class < c->rules.classes.count && c->result == PCI_WRITTEN; class++) {
+        bool asks = sub_always || (c->rules.classes.tests[class] & sub_tests);
+        if (asks && node == NEVER)
+            node = add_node(c, count);
+        put_cell(c, row, class, asks ? PCI_NODE | node : PCI_ASK);
     }
 }
 
-/* Rows are added meanwhile, behind nodes; each has fewer kinds of sub-ids than the row it is from. */
+/* The answers of one row, of classes that meet some rule of those that every device is asked, or none. */
+static void make_answer_cells(struct pci_compiler *c, uint32_t row, bool meet)
+{
+    struct remembered memory[256];
+    uint32_t memory_count = 0, count = read_row(c, row);
+    uint64_t asked = 0; /* class tests of all items */
+
+    for (uint32_t i = 0; i < count; i++)
+        asked |= class_test_of(&c->items[i]) == NO_CLASS_TEST ? 0 : 1ull << class_test_of(&c->items[i]);
+    for (uint32_t class = 0; class < c->rules.classes.count && c->result == PCI_WRITTEN; class++) {
+        uint64_t defaults = c->rules.defaults_of_class[class];
+        size_t place = ((size_t)row * c->rules.classes.count + class) * 2;
+        if ((defaults != 0) == meet && load_u16(c->cells.data + place) == PCI_ASK)
+            put_cell(c, row, class,
+                     answer_of_class(c, count, c->rules.classes.tests[class] & asked, defaults, memory,
+                                     &memory_count));
+    }
+}
+
+/* Rows are added meanwhile, behind nodes; each has fewer kinds of sub-ids than the row it is from. Where
+ * there are too many answers, those of classes that meet nothing else come first: most devices' do. */
 static void make_all_cells(struct pci_compiler *c)
 {
     for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++) {
         if (c->cells.size / 2 > MOST_CELLS)
             give_up(c, PCI_UNFIT);
-        make_cells(c, row);
+        make_node_cells(c, row);
     }
+    for (unsigned meet = 0; meet < 2; meet++)
+        for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++)
+            make_answer_cells(c, row, meet);
 }
 
 /* ---- writing ---------------------------------------------------------------------------------- */
-
-static uint32_t put(struct bytes_vector *out, const void *bytes, size_t size)
-{
-    uint32_t at;
-
-    while (out->size % 8 != 0 && !out->failed)
-        bytes_push(out, "", 1);
-    at = (uint32_t)out->size;
-    bytes_push(out, bytes, size);
-    return at;
-}
-
-static uint32_t put_displacements(struct bytes_vector *out, const struct displaced *displaced)
-{
-    uint32_t at = put(out, NULL, 0), count = 1u << displaced->bucket_bits;
-    uint8_t *p = bytes_extend(out, (size_t)count * 2);
-
-    for (uint32_t i = 0; p != NULL && i < count; i++) {
-        p[2 * i] = (uint8_t)displaced->displacements[i];
-        p[2 * i + 1] = (uint8_t)(displaced->displacements[i] >> 8);
-    }
-    return at;
-}
-
-typedef uint32_t hash_function(const uint8_t *key, uint32_t multiplier);
 
 static uint32_t hash_device(const uint8_t *key, uint32_t multiplier)
 {
@@ -380,30 +389,14 @@ static uint32_t hash_entry(const uint8_t *key, uint32_t multiplier)
     return pci_sub_hash(load_u32(key), load_u32(key + 4), multiplier);
 }
 
-/* Seeks a multiplier under which all keys find a place. */
-static bool displace_keys(struct pci_compiler *c, const struct bytes_vector *keys, uint32_t width,
-                          hash_function *hash, struct displaced *displaced, uint32_t *multiplier)
+/* False: gave up. */
+static bool place(struct pci_compiler *c, const struct keys_to_place *keys, struct displaced *displaced,
+                  uint32_t *multiplier)
 {
-    uint32_t count = (uint32_t)(keys->size / width), bits = slot_bits_for(count);
-    uint32_t *hashes = malloc(((size_t)count + 1) * sizeof *hashes);
-    enum displace_result result = DISPLACE_COLLISION;
+    enum pci_result result = place_keys(keys, displaced, multiplier);
 
-    if (hashes == NULL || keys->failed)
-        give_up(c, PCI_NO_MEMORY);
-    else if (bits > MOST_SLOT_BITS)
-        give_up(c, PCI_UNFIT);
-    *multiplier = 0x9E3779B1u;
-    for (unsigned seed = 0; c->result == PCI_WRITTEN && result == DISPLACE_COLLISION; seed++) {
-        *multiplier = *multiplier * 0x915F77F5u + 0x2C1B3C6Eu; /* odd again */
-        for (uint32_t i = 0; i < count; i++)
-            hashes[i] = hash(keys->data + (size_t)i * width, *multiplier);
-        result = displace(hashes, count, bits, displaced);
-        if (result == DISPLACE_NO_MEMORY)
-            give_up(c, PCI_NO_MEMORY);
-        else if (result == DISPLACE_COLLISION && seed == MOST_SEEDS)
-            give_up(c, PCI_UNFIT);
-    }
-    free(hashes);
+    if (result != PCI_WRITTEN)
+        give_up(c, result);
     return c->result == PCI_WRITTEN;
 }
 
@@ -449,16 +442,17 @@ static uint32_t free_slot(const struct pci_compiler *c, const uint32_t *header,
 
 static void put_devices(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
 {
+    struct keys_to_place keys = {&c->keys, 8, hash_device, bits_of(c->key_rows)};
     struct displaced displaced;
     uint32_t shift;
     uint8_t *slots;
 
-    if (!displace_keys(c, &c->keys, 8, hash_device, &displaced, &header[PCI_MULTIPLIER]))
+    if (!place(c, &keys, &displaced, &header[PCI_MULTIPLIER]))
         return;
     header[PCI_SLOT_BITS] = displaced.slot_bits;
     header[PCI_BUCKET_BITS] = displaced.bucket_bits;
     header[PCI_AT_DISPLACEMENTS] = put_displacements(out, &displaced);
-    header[PCI_AT_SLOTS] = put(out, NULL, 0);
+    header[PCI_AT_SLOTS] = put_aligned(out, NULL, 0);
     shift = 32 - displaced.slot_bits;
     slots = bytes_extend(out, (size_t)4 << displaced.slot_bits);
     for (uint32_t slot = 0; slots != NULL && slot < 1u << displaced.slot_bits; slot++) {
@@ -477,15 +471,16 @@ static void put_devices(struct pci_compiler *c, struct bytes_vector *out, uint32
 
 static void put_entries(struct pci_compiler *c, struct bytes_vector *out, uint32_t *header)
 {
+    struct keys_to_place keys = {&c->entries, 12, hash_entry, 0};
     struct displaced displaced;
     uint8_t *entries;
 
-    if (!displace_keys(c, &c->entries, 12, hash_entry, &displaced, &header[PCI_SUB_MULTIPLIER]))
+    if (!place(c, &keys, &displaced, &header[PCI_SUB_MULTIPLIER]))
         return;
     header[PCI_SUB_SLOT_BITS] = displaced.slot_bits;
     header[PCI_SUB_BUCKET_BITS] = displaced.bucket_bits;
     header[PCI_AT_SUB_DISPLACEMENTS] = put_displacements(out, &displaced);
-    header[PCI_AT_SUB_ENTRIES] = put(out, NULL, 0);
+    header[PCI_AT_SUB_ENTRIES] = put_aligned(out, NULL, 0);
     entries = bytes_extend(out, (size_t)8 << displaced.slot_bits);
     for (uint32_t slot = 0; entries != NULL && slot < 1u << displaced.slot_bits; slot++) {
         uint32_t key = displaced.key_of_slot[slot];
@@ -528,17 +523,17 @@ static void put_all(struct pci_compiler *c, struct bytes_vector *out, uint32_t *
 {
     header[PCI_PRESENT] = 1;
     header[PCI_ROWS] = c->rows.count;
-    header[PCI_CLASSES] = c->rules.class_count;
+    header[PCI_CLASSES] = c->rules.classes.count;
     header[PCI_NODES] = (uint32_t)(c->nodes.size / sizeof(struct node));
     for (unsigned i = 0; i < PCI_RARE_DEVICES; i++)
         header[PCI_RARE + i] = i < c->rare_count ? c->rare[i] : NEVER;
     place_vendors(c, header);
     put_devices(c, out, header);
     put_entries(c, out, header);
-    header[PCI_AT_CELLS] = put(out, c->cells.data, c->cells.size);
-    header[PCI_AT_NODES] = put(out, c->nodes.data, c->nodes.size);
-    header[PCI_AT_CLASS_TABLES] = put(out, c->rules.class_tables, sizeof c->rules.class_tables);
-    put(out, "\0\0", 2); /* room behind the last part (check_pci.c) */
+    header[PCI_AT_CELLS] = put_aligned(out, c->cells.data, c->cells.size);
+    header[PCI_AT_NODES] = put_aligned(out, c->nodes.data, c->nodes.size);
+    header[PCI_AT_CLASS_TABLES] = put_aligned(out, c->rules.classes.tables, sizeof c->rules.classes.tables);
+    put_aligned(out, "\0\0", 2); /* room behind the last part (check_pci.c) */
     if (c->cells.failed || c->nodes.failed || out->failed)
         give_up(c, PCI_NO_MEMORY);
 }

@@ -14,6 +14,17 @@ struct pci_input {
     const struct bytes_vector *value_ends, *value_lines; /* u32: where the lines of a value end; lines */
 };
 
+/* The lines of a value: value_lines from and to. */
+static inline uint32_t value_lines_from(const struct pci_input *input, uint32_t value)
+{
+    return value == 0 ? 0 : load_u32(input->value_ends->data + (size_t)(value - 1) * 4);
+}
+
+static inline uint32_t value_lines_to(const struct pci_input *input, uint32_t value)
+{
+    return load_u32(input->value_ends->data + (size_t)value * 4);
+}
+
 enum pci_result { PCI_WRITTEN, PCI_UNFIT, PCI_NO_MEMORY };
 
 /* Appends what the table points to and writes the PCI_TABLE at byte `place`. Unfit: the patterns

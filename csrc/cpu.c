@@ -5,7 +5,7 @@
 enum { MOST_VARIANTS = 5 };
 
 #if defined(__x86_64__)
-static unsigned list_avx512(const struct pci_variant **variants)
+static unsigned list_avx512(const struct variant **variants)
 {
     unsigned amd = __builtin_cpu_is("amd") != 0;
 
@@ -22,7 +22,7 @@ static unsigned list_avx512(const struct pci_variant **variants)
 #endif
 
 /* Fills in what this CPU runs, slowest first. */
-static unsigned list_variants(const struct pci_variant **variants)
+static unsigned list_variants(const struct variant **variants)
 {
     unsigned count = 0;
 
@@ -50,23 +50,23 @@ bool cpu_has_avx2(void)
 #endif
 }
 
-const struct pci_variant *cpu_variant(unsigned number)
+const struct variant *cpu_variant(unsigned number)
 {
-    const struct pci_variant *variants[MOST_VARIANTS];
+    const struct variant *variants[MOST_VARIANTS];
 
     return number < list_variants(variants) ? variants[number] : NULL;
 }
 
 unsigned pya_variant_count(void)
 {
-    const struct pci_variant *variants[MOST_VARIANTS];
+    const struct variant *variants[MOST_VARIANTS];
 
     return list_variants(variants);
 }
 
 const char *pya_variant_name(unsigned number)
 {
-    const struct pci_variant *variant = cpu_variant(number);
+    const struct variant *variant = cpu_variant(number);
 
     return variant == NULL ? NULL : variant->name;
 }

@@ -7,7 +7,7 @@
 #include "pci_engine.h"
 
 /* The variants that this CPU runs, slowest first; NULL behind the last. */
-const struct pci_variant *cpu_variant(unsigned number);
+const struct variant *cpu_variant(unsigned number);
 
 bool cpu_has_avx2(void);
 

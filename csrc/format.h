@@ -46,6 +46,7 @@
  *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
  *   FIELDS     FIELD_TABLEs, one for each source and bus, then what they point to (below)
  *   PCI        PCI_TABLEs, one for pci and one for vfio_pci, then what they point to (below)
+ *   USB        the USB_TABLE, then what it points to (below)
  *
  * THE TRIE holds patterns as tokens: a byte, "any byte" (?), "a byte of a class" ([...]), "any
  * bytes" (*). Runs of ? and * are reordered to ?...?* first; equal token strings share a value.
@@ -109,6 +110,22 @@
  *              Found or not, a row's cell for the same class comes next; at most PCI_STEPS times.
  *   entry      u64: sub-ids & mask | node << 32 | row << 48, by h = (sub + node * multiplier) *
  *              0x9E3779B1; h ^= h >> 16, and displacements as above; node is 0xFFFF in a free one
+ *
+ * THE USB TABLE answers from four rows: what the patterns for a device's vendor and product say, those
+ * for its vendor, those for any interface of its class, those for any device of its class. A row is a
+ * set of patterns that match; row 0 is none. Where only one of the four is another row, its cell is
+ * the answer. Which others come together is not foreseen: the generic matcher is asked, and a column
+ * remembers what it said (usb_memory.h). The field tables of usb are there beside it.
+ *
+ *   USB_TABLE  the words of enum usb_word; USB_AT_... count bytes of the section
+ *   key        vendor << 16 | product; displacements and slots as of pci, but a free slot is zero
+ *   vendor     u32 vendor << 16 | row, at (vendor * multiplier) >> (32 - vendor_bits); free ones zero
+ *   class tables as of pci, whose ids are rows: of the interface's class, and of the device's
+ *   cell       u16, one a row: an answer, or USB_NODE | node, or USB_ASK
+ *   node       {mask u64, row u32}: of the rest of a device, which is interface class | interface
+ *              number << 24 | device subclass << 32 | device class << 40 | bcdDevice << 48; row: where
+ *              none is known. The row that is found may have a node again; at most USB_STEPS times.
+ *   entry      {rest & mask u64, node u16, row u16} by usb_rest_hash; node is 0xFFFF in a free one
  */
 #ifndef PYALIAS_FORMAT_H
 #define PYALIAS_FORMAT_H
@@ -153,6 +170,7 @@ enum section {
     SECTION_NODES,
     SECTION_FIELDS,
     SECTION_PCI,
+    SECTION_USB,
     SECTION_COUNT
 };
 
@@ -245,6 +263,35 @@ enum pci_word {
     PCI_RARE,
     PCI_VENDOR_ROWS = PCI_RARE + PCI_RARE_DEVICES,
     PCI_TABLE_WORDS = PCI_VENDOR_ROWS + PCI_VENDORS
+};
+
+/* ---- the usb table ---- */
+
+enum { USB_NODE = 0x8000, USB_ASK = 0xFFFF, USB_STEPS = 16, USB_NODE_ENTRY = 12, USB_ENTRY = 12 };
+
+enum usb_word {
+    USB_PRESENT,       /* 0: no table */
+    USB_SHORT_UNKNOWN, /* 1: no pattern matches a key that lacks the interface's number */
+    USB_MULTIPLIER,
+    USB_SLOT_BITS,
+    USB_BUCKET_BITS,
+    USB_ROWS,
+    USB_NODES,
+    USB_REST_MULTIPLIER,
+    USB_REST_SLOT_BITS,
+    USB_REST_BUCKET_BITS,
+    USB_VENDOR_MULTIPLIER,
+    USB_VENDOR_BITS,
+    USB_AT_DISPLACEMENTS,
+    USB_AT_SLOTS,
+    USB_AT_VENDORS,
+    USB_AT_CELLS,
+    USB_AT_NODES,
+    USB_AT_REST_DISPLACEMENTS,
+    USB_AT_REST_ENTRIES,
+    USB_AT_INTERFACE_TABLES,
+    USB_AT_DEVICE_TABLES,
+    USB_TABLE_WORDS
 };
 
 /* kmod's PATH_MAX: alias_normalize keeps PATH_MAX - 1 bytes and drops the rest without a word. */

@@ -24,6 +24,20 @@ static bool is_combination(uint32_t id)
     return id >= PYA_ID_COMBINATION && id < PYA_ID_NULL;
 }
 
+uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order)
+{
+    uint32_t found = 0;
+
+    for (uint64_t i = 0; i < rows; i++) {
+        uint32_t number = ids[i] & ~PYA_ID_COMBINATION;
+        if (!is_combination(ids[i]) || seen[number])
+            continue;
+        seen[number] = 1;
+        order[found++] = number;
+    }
+    return found;
+}
+
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids)
 {
     for (uint64_t i = 0; i < rows; i++)

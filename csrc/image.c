@@ -30,6 +30,7 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_NODES] = 4,
     [SECTION_FIELDS] = 4,
     [SECTION_PCI] = 1,
+    [SECTION_USB] = 1,
 };
 
 static int check_header(const uint8_t *bytes, size_t size, pya_error *error)
@@ -95,6 +96,8 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
         code = check_sections(*image, error);
     if (code == PYA_OK)
         code = open_pci_tables(*image, error);
+    if (code == PYA_OK)
+        code = open_usb_table(*image, error);
     if (code != PYA_OK) {
         pya_image_free(*image);
         *image = NULL;
@@ -109,7 +112,7 @@ void pya_image_free(pya_image *image)
 
 int pya_image_has_pci_table(const pya_image *image, unsigned bus)
 {
-    return bus < PCI_BUSES && image->pci[bus].present;
+    return bus < PCI_BUSES ? image->pci[bus].present : bus == PCI_BUSES && image->usb.present;
 }
 
 pya_counts pya_image_counts(const pya_image *image)

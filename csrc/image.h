@@ -11,6 +11,7 @@
 #include "format.h"
 #include "pci_table.h"
 #include "pyalias.h"
+#include "usb_table.h"
 
 struct pya_image {
     const uint8_t *section[SECTION_COUNT];
@@ -18,6 +19,7 @@ struct pya_image {
     uint32_t count[SECTION_COUNT]; /* entries, of the sections that are tables */
     uint32_t star_count, wild_count, longest_module;
     struct pci_table pci[PCI_BUSES];
+    struct usb_table usb;
 };
 
 static inline const uint8_t *entry(const pya_image *image, enum section section, uint32_t size,
@@ -81,5 +83,8 @@ int check_sections(const pya_image *image, pya_error *error);
 
 /* check_pci.c: the same for the pci tables, which it opens on the way. */
 int open_pci_tables(pya_image *image, pya_error *error);
+
+/* check_usb.c: and for the usb table. */
+int open_usb_table(pya_image *image, pya_error *error);
 
 #endif

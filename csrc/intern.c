@@ -50,20 +50,39 @@ static bool grow(struct interner *interner)
     return true;
 }
 
+/* The slot of a known string, or the free one where a new one belongs. */
+static uint32_t slot_of(const struct interner *interner, uint32_t hash, const void *bytes, size_t length)
+{
+    uint32_t slot = hash & interner->slot_mask;
+
+    for (; interner->slots[slot] != 0; slot = (slot + 1) & interner->slot_mask) {
+        const struct interned *known = &interner->strings[interner->slots[slot] - 1];
+        if (known->hash == hash && known->length == length &&
+            (length == 0 || memcmp(interner->text.data + known->offset, bytes, length) == 0))
+            break;
+    }
+    return slot;
+}
+
+uint32_t intern_known(const struct interner *interner, const void *bytes, size_t length)
+{
+    uint32_t slot;
+
+    if (interner->count == 0)
+        return INTERN_FAILED;
+    slot = slot_of(interner, intern_hash(bytes, length), bytes, length);
+    return interner->slots[slot] == 0 ? INTERN_FAILED : interner->slots[slot] - 1;
+}
+
 uint32_t intern(struct interner *interner, const void *bytes, size_t length)
 {
     uint32_t hash = intern_hash(bytes, length), slot, offset;
 
     if (interner->count == interner->room && !grow(interner))
         return INTERN_FAILED;
-    for (slot = hash & interner->slot_mask; interner->slots[slot] != 0;
-         slot = (slot + 1) & interner->slot_mask) {
-        uint32_t id = interner->slots[slot] - 1;
-        const struct interned *known = &interner->strings[id];
-        if (known->hash == hash && known->length == length &&
-            (length == 0 || memcmp(interner->text.data + known->offset, bytes, length) == 0))
-            return id;
-    }
+    slot = slot_of(interner, hash, bytes, length);
+    if (interner->slots[slot] != 0)
+        return interner->slots[slot] - 1;
     if (interner->text.size + length > UINT32_MAX)
         return INTERN_FAILED;
     offset = (uint32_t)interner->text.size;

@@ -25,6 +25,9 @@ uint32_t intern_hash(const void *bytes, size_t length);
 /* The number of a string, new or known; INTERN_FAILED when out of memory or of numbers. */
 uint32_t intern(struct interner *interner, const void *bytes, size_t length);
 
+/* The same for a known string; INTERN_FAILED where it is new. */
+uint32_t intern_known(const struct interner *interner, const void *bytes, size_t length);
+
 /* Forgets all strings and keeps the memory. */
 void intern_clear(struct interner *interner);
 void intern_free(struct interner *interner);

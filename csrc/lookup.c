@@ -67,6 +67,8 @@ static int find_fields_answer(const pya_image *image, struct pya_scratch *scratc
 {
     if (fields->bus < PCI_BUSES && pci_answer(&image->pci[fields->bus], fields->words, answer))
         return PYA_OK;
+    if (fields->bus == BUS_USB && usb_answer(&image->usb, fields->words, answer))
+        return PYA_OK;
     *answer = 0;
     for (uint32_t s = 0; s < image->count[SECTION_SOURCES]; s++) {
         if (!search_fields(image, scratch, s, fields, key, length)) {

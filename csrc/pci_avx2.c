@@ -72,8 +72,8 @@ TARGET_INLINE __m256i read_two_rows(const uint8_t *low, const uint8_t *high, str
                           &shape->bad_digits));
 }
 
-TARGET_INLINE void read_four_rows(const struct pci_rows *rows, size_t index, bool listed, struct shape *shape,
-                                  struct pci_block *block, unsigned i)
+TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bool listed,
+                                  struct shape *shape, struct pci_block *block, unsigned i)
 {
     const __m256i first_class = _mm256_setr_epi8(13, 14, 10, 11, 6, 7, 13, 14, EIGHT_ZEROS, 13, 14, 10, 11, 6,
                                                  7, 13, 14, EIGHT_ZEROS);
@@ -95,7 +95,8 @@ TARGET_INLINE void read_four_rows(const struct pci_rows *rows, size_t index, boo
     _mm_storeu_si128((void *)(block->class_code + i), _mm256_castsi256_si128(classes));
 }
 
-TARGET_INLINE bool read_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block)
+TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed,
+                              struct pci_block *block)
 {
     const uint8_t *text = rows->form->text, *mask = rows->form->mask;
     struct shape shape = {{load32(text), load32(text + SECOND_HALF)},
@@ -111,7 +112,7 @@ TARGET_INLINE bool read_block(const struct pci_rows *rows, size_t index, bool li
     return !_mm256_testz_si256(bad, bad);
 }
 
-TARGET static size_t match_text(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
+TARGET static size_t match_text(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                                 uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
@@ -125,5 +126,5 @@ TARGET static size_t match_numbers(const struct pci_table *table, const struct p
     return numbers_to_ids(table, numbers, blocks, ids, refused);
 }
 
-const struct pci_variant pci_avx2 = {"avx2", match_text, match_numbers};
+const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2};
 #endif

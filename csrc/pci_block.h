@@ -76,7 +76,7 @@ INLINE void find_rows(const struct pci_table *table, struct pci_block *block, ui
         find_vendor_rows(table, block, unknown, rows);
 }
 
-/* pci_class_id, of a class that lies in memory: its bytes need no taking apart. */
+/* class_id_of, of a class that lies in memory: its bytes need no taking apart. */
 INLINE uint32_t class_of_bytes(const uint8_t *t, const uint8_t *class_code)
 {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -116,7 +116,7 @@ INLINE void answer_block(const struct pci_table *table, struct pci_block *block,
     }
 }
 
-INLINE const uint8_t *row_of(const struct pci_rows *rows, size_t index, bool listed)
+INLINE const uint8_t *row_of(const struct text_rows *rows, size_t index, bool listed)
 {
     return listed ? rows->at[index] : rows->first + index * rows->stride;
 }
@@ -165,22 +165,18 @@ INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_num
 }
 
 /* Whether a row has the form, byte by byte: how refused rows are told from their neighbours. */
-INLINE bool has_form(const struct pci_form *form, const uint8_t *row)
+INLINE bool has_form(const struct row_form *form, const uint8_t *row)
 {
-    static const uint8_t digits[] = {9,  10, 11, 12, 18, 19, 20, 21, 28, 29, 30,
-                                     31, 38, 39, 40, 41, 44, 45, 48, 49, 51, 52};
-    uint64_t bad = 0;
+    uint8_t bad = (uint8_t)((row[form->length] ^ form->text[form->length]) & form->mask[form->length]);
 
-    for (unsigned i = 0; i <= PCI_LENGTH; i++)
-        bad |= (row[i] ^ form->text[i]) & form->mask[i];
-    for (unsigned i = 0; i < sizeof digits; i++) {
-        uint8_t digit = row[digits[i]];
-        bad |= !((digit >= '0' && digit <= '9') | (digit >= 'A' && digit <= 'F'));
+    for (unsigned i = 0; i < form->length; i++) {
+        uint8_t c = row[i], digit = (c >= '0' && c <= '9') | (c >= 'A' && c <= 'F');
+        bad |= form->mask[i] ? c != form->text[i] : !digit;
     }
     return !bad;
 }
 
-INLINE uint64_t rows_without_form(const struct pci_rows *rows, size_t index, bool listed)
+INLINE uint64_t rows_without_form(const struct text_rows *rows, size_t index, bool listed)
 {
     uint64_t bad = 0;
 
@@ -190,9 +186,9 @@ INLINE uint64_t rows_without_form(const struct pci_rows *rows, size_t index, boo
 }
 
 /* Reads a block; true if some row of it has not the form: then what was read of it is any number. */
-typedef bool read_pci_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block);
+typedef bool read_pci_block(const struct text_rows *rows, size_t index, bool listed, struct pci_block *block);
 
-INLINE size_t text_to_ids(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
+INLINE size_t text_to_ids(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                           uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_rows)
 {
     struct pci_block block;

@@ -1,39 +1,6 @@
 /*
- * Rows of pci text by vectors of 16 bytes, for the variants that have no longer ones. An includer says
- * what its CPU calls a few things:
- *
- *   TARGET                     attributes of its functions
- *   pick(x, index)             bytes of x; zero where the index is ZERO
- *   less(x, y)                 x - y, not below 0
- *   join(values)               16 * even + odd values, as eight words
- *   narrow(x, y)               sixteen words below 256 as bytes
+ * Rows of pci text by vectors of 16 bytes (bytes16.h).
  */
-typedef int8_t signed16 __attribute__((vector_size(16)));
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-typedef uint32_t numbers4 __attribute__((vector_size(16)));
-
-#define TARGET_INLINE static inline __attribute__((always_inline)) TARGET
-#define ZERO 0x80
-#define EIGHT_ZEROS ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
-
-TARGET_INLINE bytes16 load16(const uint8_t *p)
-{
-    bytes16 x;
-
-    memcpy(&x, p, sizeof x);
-    return x;
-}
-
-/* Values of sixteen digits; *bad collects bits of what is none: above 15, or a letter below 10. */
-TARGET_INLINE bytes16 values_of(bytes16 digits, bytes16 *bad)
-{
-    const bytes16 most = (bytes16){0} + 15, letters_from = (bytes16){0} + 10;
-    bytes16 letter = (bytes16)((signed16)digits > '9'), value = digits - '0' - (letter & 7);
-
-    *bad |= less(value, most) | (less(letters_from, value) & letter);
-    return value;
-}
-
 /* What a block's rows have in common, and what was wrong with them. */
 struct shape {
     bytes16 text[4], different[4], bad_digits;
@@ -63,8 +30,8 @@ TARGET_INLINE numbers4 read_two_rows(const uint8_t *first, const uint8_t *second
     return (numbers4)narrow(join(values[0]), join(values[1]));
 }
 
-TARGET_INLINE void read_four_rows(const struct pci_rows *rows, size_t index, bool listed, struct shape *shape,
-                                  struct pci_block *block, unsigned i)
+TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bool listed,
+                                  struct shape *shape, struct pci_block *block, unsigned i)
 {
     const bytes16 first_class = {13, 14, 10, 11, 6, 7, 13, 14, EIGHT_ZEROS};
     const bytes16 second_class = {EIGHT_ZEROS, 13, 14, 10, 11, 6, 7, 13, 14};
@@ -84,11 +51,11 @@ TARGET_INLINE void read_four_rows(const struct pci_rows *rows, size_t index, boo
     memcpy(block->class_code + i, &class_code, sizeof class_code);
 }
 
-TARGET_INLINE bool read_block(const struct pci_rows *rows, size_t index, bool listed, struct pci_block *block)
+TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed,
+                              struct pci_block *block)
 {
     struct shape shape;
     bytes16 bad;
-    uint64_t words[2];
 
     memset(&shape, 0, sizeof shape);
     for (unsigned j = 0; j < 4; j++)
@@ -98,11 +65,10 @@ TARGET_INLINE bool read_block(const struct pci_rows *rows, size_t index, bool li
     bad = shape.bad_digits;
     for (unsigned j = 0; j < 4; j++)
         bad |= shape.different[j] & load16(rows->form->mask + form_at[j]);
-    memcpy(words, &bad, sizeof words);
-    return (words[0] | words[1]) != 0;
+    return any_bit(bad);
 }
 
-TARGET static size_t match_text(const struct pci_table *table, const struct pci_rows *rows, size_t blocks,
+TARGET static size_t match_text(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                                 uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)

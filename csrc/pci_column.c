@@ -3,19 +3,21 @@
 #include "error.h"
 #include "lookup.h"
 
-/* The form of a pci row (bus.h), and what ends it. */
-static struct pci_form form_of_rows(int separator)
+/* The form of the rows of a bus (bus.h) from their last prefix on, and what ends them. */
+static struct row_form form_of_rows(unsigned bus, int separator)
 {
-    static const char text[] = "pci:v0000....d0000....sv0000....sd0000....bc..sc..i..";
-    struct pci_form form = {{0}, {0}};
+    static const char pci[] = "pci:v0000....d0000....sv0000....sd0000....bc..sc..i..";
+    static const char usb[] = "usb:v....p....d....dc..dsc..dp..ic..isc..ip..in..";
+    const char *text = bus == BUS_USB ? usb : pci;
+    struct row_form form = {.length = length_of_rows(bus)};
 
-    for (unsigned i = 0; i < PCI_LENGTH; i++) {
+    for (unsigned i = 0; i < form.length; i++) {
         form.text[i] = (uint8_t)text[i];
         form.mask[i] = text[i] == '.' ? 0 : 0xFF;
     }
     if (separator >= 0) {
-        form.text[PCI_LENGTH] = (uint8_t)separator;
-        form.mask[PCI_LENGTH] = 0xFF;
+        form.text[form.length] = (uint8_t)separator;
+        form.mask[form.length] = 0xFF;
     }
     return form;
 }
@@ -23,15 +25,39 @@ static struct pci_form form_of_rows(int separator)
 /* Names this long leave no answer out (lookup.c). */
 static bool table_answers(const pya_image *image, unsigned bus)
 {
-    return image->pci[bus].present && buses[bus].key_length + image->longest_module + 2 <= NAME_ROOM;
+    bool present = bus == BUS_USB ? image->usb.present : image->pci[bus].present;
+
+    return present && buses[bus].key_length + image->longest_module + 2 <= NAME_ROOM;
 }
 
-static bool match_one(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text, size_t length,
-                      uint32_t *id)
+static size_t match_by_variant(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
+                               const struct text_rows *rows, size_t blocks, uint32_t *ids, uint64_t *refused)
+{
+    if (bus == BUS_USB)
+        return scratch->variant->usb(&image->usb, &scratch->usb_memory, rows, blocks, ids, refused);
+    return scratch->variant->text(&image->pci[bus], rows, blocks, ids, refused);
+}
+
+/* A row that a variant refused: by the generic matcher, unless several rows of the usb table met and
+ * the same were answered since. False when out of memory. */
+static bool match_one(const pya_image *image, struct pya_scratch *scratch, unsigned bus, const uint8_t *text,
+                      size_t length, uint32_t *id)
 {
     struct row row = {text, length};
+    struct usb_rows rows = {0};
+    bool found = false;
 
-    return match_rows(image, scratch, &row, 1, id);
+    if (bus == BUS_USB) {
+        struct fields fields = parse_fields(text, length);
+        found = fields.bus == BUS_USB && usb_find_rows(&image->usb, fields.words, &rows);
+        if (found && usb_recall(&scratch->usb_memory, usb_rows_key(&rows), id))
+            return true;
+    }
+    if (!match_rows(image, scratch, &row, 1, id))
+        return false;
+    if (found)
+        usb_remember(&scratch->usb_memory, usb_rows_key(&rows), *id);
+    return true;
 }
 
 /* ---- rows one by one -------------------------------------------------------------------------- */
@@ -41,58 +67,70 @@ struct listed {
     const uint8_t *at[PCI_BLOCK];
     uint8_t index[PCI_BLOCK];
     unsigned count;
-    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of rows that end where nothing behind may be read */
+    uint64_t short_rows;                 /* usb keys without the interface's number; the copy has one */
+    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of these, and of rows behind which nothing may be read */
 };
 
 static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
                          struct listed *listed, const struct row *rows, uint32_t *ids)
 {
-    struct pci_form form = form_of_rows(-1);
-    struct pci_rows given = {.at = listed->at, .form = &form};
+    struct row_form form = form_of_rows(bus, -1);
+    struct text_rows given = {.at = listed->at, .form = &form};
     uint32_t found[PCI_BLOCK];
-    uint64_t refused;
+    uint64_t refused, short_rows = listed->short_rows;
     unsigned count = listed->count;
 
     listed->count = 0;
+    listed->short_rows = 0;
     if (count == 0)
         return true;
     for (unsigned i = count; i < PCI_BLOCK; i++)
         listed->at[i] = listed->at[0];
-    scratch->variant->text(&image->pci[bus], &given, 1, found, &refused);
+    match_by_variant(image, scratch, bus, &given, 1, found, &refused);
     for (unsigned i = 0; i < count; i++) {
         const struct row *row = &rows[listed->index[i]];
-        ids[listed->index[i]] = found[i];
-        if ((refused >> i & 1) && !match_one(image, scratch, row->text, row->length, &ids[listed->index[i]]))
+        ids[listed->index[i]] = short_rows >> i & 1 ? 0 : found[i];
+        if ((refused >> i & 1) &&
+            !match_one(image, scratch, bus, row->text, row->length, &ids[listed->index[i]]))
             return false;
     }
     return true;
 }
 
-static void list_row(struct listed *listed, const uint8_t *text, unsigned index, const uint8_t *readable)
+static void list_row(struct listed *listed, const struct row *row, unsigned length, unsigned index,
+                     const uint8_t *readable)
 {
     unsigned place = listed->count++;
+    const uint8_t *text = row->text + (row->length > length ? row->length - length : 0);
 
     listed->at[place] = text;
     listed->index[place] = (uint8_t)index;
-    if (readable == NULL || readable - text < PCI_READ) {
-        memcpy(listed->copies[place], text, PCI_LENGTH);
+    if (readable == NULL || readable - text < PCI_READ || row->length < length) {
+        memcpy(listed->copies[place], text, row->length < length ? row->length : length);
         listed->at[place] = listed->copies[place];
+    }
+    if (row->length < length) {
+        memcpy(listed->copies[place] + row->length, "in00", 4);
+        listed->short_rows |= 1ull << place;
     }
 }
 
-/* The bus whose table may know a row, by its length and how it starts; PCI_BUSES: none. */
-static unsigned bus_of_row(const struct row *row)
+/* The bus whose table may know a row, by its length and how it starts; TABLE_BUSES: none. */
+static unsigned bus_of_row(const struct row *row, bool short_unknown)
 {
     if (row->text == NULL)
-        return PCI_BUSES;
+        return TABLE_BUSES;
     if (row->length == PCI_LENGTH && row->text[0] == 'p')
         return BUS_PCI;
+    if ((row->length == USB_LENGTH || (short_unknown && row->length == USB_SHORT_LENGTH)) &&
+        row->text[0] == 'u')
+        return BUS_USB;
     if (row->length == buses[BUS_VFIO_PCI].key_length && memcmp(row->text, "vfio_", 5) == 0)
         return BUS_VFIO_PCI;
-    return PCI_BUSES;
+    return TABLE_BUSES;
 }
 
-/* Rows that are no pci rows, gathered to blocks of match_rows. */
+/* Rows of no such bus, gathered to blocks of match_rows. */
 struct others {
     struct row rows[ROWS_BLOCK];
     uint8_t index[ROWS_BLOCK];
@@ -116,16 +154,20 @@ static bool flush_others(const pya_image *image, struct pya_scratch *scratch, st
 bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
                  const uint8_t *readable, uint32_t *ids)
 {
-    struct listed listed[PCI_BUSES];
+    struct listed listed[TABLE_BUSES];
     struct others others;
+    bool answers[TABLE_BUSES];
 
-    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
+    for (unsigned bus = 0; bus < TABLE_BUSES; bus++) {
         listed[bus].count = 0;
+        listed[bus].short_rows = 0;
+        answers[bus] = table_answers(image, bus);
+    }
     others.count = 0;
     for (unsigned i = 0; i < count; i++) {
-        unsigned bus = bus_of_row(&rows[i]);
-        if (bus < PCI_BUSES && table_answers(image, bus)) {
-            list_row(&listed[bus], rows[i].text + (rows[i].length - PCI_LENGTH), i, readable);
+        unsigned bus = bus_of_row(&rows[i], image->usb.short_unknown);
+        if (bus < TABLE_BUSES && answers[bus]) {
+            list_row(&listed[bus], &rows[i], length_of_rows(bus), i, readable);
             if (listed[bus].count == PCI_BLOCK && !flush_listed(image, scratch, bus, &listed[bus], rows, ids))
                 return false;
             continue;
@@ -135,7 +177,7 @@ bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const stru
         if (others.count == ROWS_BLOCK && !flush_others(image, scratch, &others, ids))
             return false;
     }
-    for (unsigned bus = 0; bus < PCI_BUSES; bus++)
+    for (unsigned bus = 0; bus < TABLE_BUSES; bus++)
         if (!flush_listed(image, scratch, bus, &listed[bus], rows, ids))
             return false;
     return flush_others(image, scratch, &others, ids);
@@ -143,17 +185,26 @@ bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const stru
 
 /* ---- rows of one length ----------------------------------------------------------------------- */
 
+/* Rows of one bus that lie `stride` bytes apart. */
+struct strided {
+    unsigned bus, length;
+    size_t stride;
+    int separator; /* negative: none */
+    struct row_form form;
+};
+
 /* Settles the refused rows of a block by the generic matcher: how many rows of the block are answered,
  * up to the first that is of another length; -1 when out of memory. */
-static int settle_refused(const pya_image *image, struct pya_scratch *scratch, const uint8_t *block,
-                          size_t stride, int separator, uint64_t refused, uint32_t *ids)
+static int settle_refused(const pya_image *image, struct pya_scratch *scratch, const struct strided *strided,
+                          const uint8_t *block, uint64_t refused, uint32_t *ids)
 {
     for (; refused != 0; refused &= refused - 1) {
         int i = __builtin_ctzll(refused);
-        const uint8_t *row = block + (size_t)i * stride;
-        if (separator >= 0 && (row[PCI_LENGTH] != separator || memchr(row, separator, PCI_LENGTH) != NULL))
+        const uint8_t *row = block + (size_t)i * strided->stride;
+        if (strided->separator >= 0 && (row[strided->length] != strided->separator ||
+                                        memchr(row, strided->separator, strided->length) != NULL))
             return i;
-        if (!match_one(image, scratch, row, PCI_LENGTH, &ids[i]))
+        if (!match_one(image, scratch, strided->bus, row, strided->length, &ids[i]))
             return -1;
     }
     return PCI_BLOCK;
@@ -161,37 +212,40 @@ static int settle_refused(const pya_image *image, struct pya_scratch *scratch, c
 
 /* As many blocks as a variant takes at once; returns the rows answered, less than it was given where
  * one is of another length; -1 when out of memory. */
-static int64_t match_blocks(const pya_image *image, struct pya_scratch *scratch, const struct pci_rows *rows,
-                            int separator, size_t blocks, uint32_t *ids)
+static int64_t match_blocks(const pya_image *image, struct pya_scratch *scratch,
+                            const struct strided *strided, const uint8_t *first, size_t blocks, uint32_t *ids)
 {
+    struct text_rows rows = {first, strided->stride, NULL, &strided->form};
     uint64_t refused[MOST_BLOCKS];
-    size_t done = scratch->variant->text(&image->pci[BUS_PCI], rows, blocks, ids, refused);
+    size_t done = match_by_variant(image, scratch, strided->bus, &rows, blocks, ids, refused);
 
     for (size_t b = 0; b < done; b++) {
         int settled = refused[b] == 0
                           ? PCI_BLOCK
-                          : settle_refused(image, scratch, rows->first + b * PCI_BLOCK * rows->stride,
-                                           rows->stride, separator, refused[b], ids + b * PCI_BLOCK);
+                          : settle_refused(image, scratch, strided, first + b * PCI_BLOCK * strided->stride,
+                                           refused[b], ids + b * PCI_BLOCK);
         if (settled < PCI_BLOCK)
             return settled < 0 ? -1 : (int64_t)(b * PCI_BLOCK) + settled;
     }
     return (int64_t)(done * PCI_BLOCK);
 }
 
-int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, const uint8_t *first,
-                      size_t stride, int separator, uint64_t rows, const uint8_t *readable, uint32_t *ids)
+int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsigned length,
+                      const uint8_t *first, int separator, uint64_t rows, const uint8_t *readable,
+                      uint32_t *ids)
 {
-    struct pci_form form = form_of_rows(separator);
-    size_t room = (size_t)(readable - first), done = 0;
-    size_t blocks = (size_t)(rows / PCI_BLOCK), fit = room < PCI_READ ? 0 : (room - PCI_READ) / stride + 1;
+    unsigned bus = length == USB_LENGTH ? BUS_USB : BUS_PCI;
+    struct strided strided = {bus, length, length + (separator >= 0), separator,
+                              form_of_rows(bus, separator)};
+    size_t room = (size_t)(readable - first), done = 0, blocks = (size_t)(rows / PCI_BLOCK);
+    size_t fit = room < PCI_READ ? 0 : (room - PCI_READ) / strided.stride + 1;
 
-    if (!table_answers(image, BUS_PCI))
+    if (!table_answers(image, bus))
         return 0;
     blocks = fit / PCI_BLOCK < blocks ? fit / PCI_BLOCK : blocks;
     while (done < blocks * PCI_BLOCK) {
-        struct pci_rows given = {first + done * stride, stride, NULL, &form};
         size_t left = blocks - done / PCI_BLOCK;
-        int64_t answered = match_blocks(image, scratch, &given, separator,
+        int64_t answered = match_blocks(image, scratch, &strided, first + done * strided.stride,
                                         left < MOST_BLOCKS ? left : MOST_BLOCKS, ids + done);
         if (answered < 0)
             return -1;
@@ -200,6 +254,64 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, const
             break;
     }
     return (int64_t)done;
+}
+
+/* ---- usb rows of two lengths ------------------------------------------------------------------ */
+
+/* Where a block's rows start in a text if all are as long as a usb row, with or without the interface's
+ * number; returns where the next row starts, NULL if they are not. There is no branch for the length:
+ * which it is cannot be foretold, and a wrong guess costs more than all else here. */
+static const uint8_t *split_usb_rows(const uint8_t *text, const uint8_t *readable, uint8_t separator,
+                                     const uint8_t **at, uint64_t *short_rows)
+{
+    bool ends = true;
+
+    *short_rows = 0;
+    if (readable - text < PCI_BLOCK * (USB_LENGTH + 1) + PCI_READ)
+        return NULL;
+    for (unsigned i = 0; i < PCI_BLOCK; i++) {
+        bool is_short = text[USB_SHORT_LENGTH] == separator;
+        unsigned length = USB_LENGTH - (USB_LENGTH - USB_SHORT_LENGTH) * is_short;
+        at[i] = text;
+        *short_rows |= (uint64_t)is_short << i;
+        ends &= text[length] == separator;
+        text += length + 1;
+    }
+    return ends ? text : NULL;
+}
+
+int64_t match_usb_block(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text,
+                        const uint8_t *readable, uint8_t separator, uint32_t *ids)
+{
+    struct row_form form = form_of_rows(BUS_USB, -1);
+    const uint8_t *starts[PCI_BLOCK], *at[PCI_BLOCK], *end = NULL;
+    uint8_t copies[PCI_BLOCK][PCI_READ];
+    struct text_rows rows = {.at = at, .form = &form};
+    uint64_t short_rows, refused;
+
+    if (*text == 'u' && image->usb.short_unknown && table_answers(image, BUS_USB))
+        end = split_usb_rows(text, readable, separator, starts, &short_rows);
+    if (end == NULL)
+        return 0;
+    memcpy(at, starts, sizeof at);
+    for (uint64_t left = short_rows; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        memcpy(copies[i], starts[i], USB_SHORT_LENGTH);
+        memcpy(copies[i] + USB_SHORT_LENGTH, "in00", 4);
+        at[i] = copies[i];
+    }
+    scratch->variant->usb(&image->usb, &scratch->usb_memory, &rows, 1, ids, &refused);
+    for (uint64_t left = short_rows; left != 0; left &= left - 1)
+        ids[__builtin_ctzll(left)] = 0;
+    for (; refused != 0; refused &= refused - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(refused);
+        size_t length = short_rows >> i & 1 ? USB_SHORT_LENGTH : USB_LENGTH;
+        if (memchr(starts[i], separator, length) != NULL)
+            return 0;
+        if (!match_one(image, scratch, BUS_USB, starts[i], length, &ids[i]))
+            return -1;
+    }
+    return end - text;
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------- */

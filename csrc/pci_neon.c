@@ -1,7 +1,7 @@
 /*
  * The variant for NEON: every 64-bit ARM.
  */
-#include "pci_block.h"
+#include "usb_block.h"
 
 #if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #include <arm_neon.h>
@@ -18,7 +18,10 @@ static inline uint16x8_t join_words(uint16x8_t values)
     return vorrq_u16(vshlq_n_u16(values, 4), vshrq_n_u16(values, 8));
 }
 
+#define USB_FUNCTION usb_neon
+#include "bytes16.h"
 #include "pci_bytes16.h"
+#include "usb_bytes16.h"
 
-const struct pci_variant pci_neon = {"neon", match_text, match_numbers};
+const struct variant pci_neon = {"neon", match_text, match_numbers, usb_neon};
 #endif

@@ -49,9 +49,9 @@ static inline uint32_t pci_cell(const struct pci_table *table, uint32_t row, uin
     return load_u16(table->cells + ((size_t)row * table->classes + class_id) * 2);
 }
 
-static inline uint32_t pci_class_id(const struct pci_table *table, uint32_t class_code)
+/* The id of a class of three bytes, by class tables. */
+static inline uint32_t class_id_of(const uint8_t *t, uint32_t class_code)
 {
-    const uint8_t *t = table->class_tables;
     uint8_t pair =
         (uint8_t)(t[CLASS_BASE + (class_code >> 16 & 0xFF)] + t[CLASS_SUB + (class_code >> 8 & 0xFF)]);
     uint8_t interface = t[CLASS_INTERFACE + (class_code & 0xFF)] & t[CLASS_MASK + pair];
@@ -100,7 +100,7 @@ static inline bool pci_answer(const struct pci_table *table, const uint32_t word
                 return false;
         row = pci_vendor_row(table, words[0]);
     }
-    class_id = pci_class_id(table, words[4]);
+    class_id = class_id_of(table->class_tables, words[4]);
     *answer = pci_settle(table, pci_cell(table, row, class_id), sub, class_id);
     return *answer != PCI_ASK;
 }

@@ -197,8 +197,8 @@ void pya_ids_renumber(uint32_t *ids, uint64_t rows, const uint32_t *map);
 unsigned pya_variant_count(void);
 const char *pya_variant_name(unsigned variant);
 
-/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1). Without
- * it columns of that bus are matched row by row, with the same ids. */
+/* Whether an image holds the table that variants work with: of pci (bus 0), of vfio_pci (1), of usb (2).
+ * Without it columns of that bus are matched row by row, with the same ids. */
 int pya_image_has_pci_table(const pya_image *image, unsigned bus);
 
 /* Working memory for lookups in one image, some 9 bytes a pattern, and 2.3 MB once a long column was
@@ -277,6 +277,10 @@ typedef struct pya_unsettled {
     uint64_t combinations, invalid, nulls;
 } pya_unsettled;
 pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
+
+/* The combinations among ids in the order of the rows, which numbers them alike however rows were sorted
+ * to be matched: order gets their numbers; returns how many. seen: zeros, one for each combination. */
+uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order);
 
 /* Makes answer ids of combinations: combination_ids[number]. */
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids);

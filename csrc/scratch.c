@@ -37,6 +37,7 @@ void pya_scratch_free(pya_scratch *scratch)
     free(scratch->lines);
     intern_free(&scratch->combinations);
     repeats_free(&scratch->repeats);
+    usb_memory_free(&scratch->usb_memory);
     free(scratch);
 }
 
@@ -64,6 +65,7 @@ void pya_combinations_clear(pya_scratch *scratch)
 {
     intern_clear(&scratch->combinations);
     repeats_forget_combinations(&scratch->repeats);
+    usb_forget_combinations(&scratch->usb_memory);
 }
 
 uint32_t pya_combination_count(const pya_scratch *scratch)

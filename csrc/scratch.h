@@ -30,10 +30,11 @@ struct pya_scratch {
     uint32_t line_count, line_room;
     struct interner combinations; /* of lines, as bytes of numbers in this machine's order */
     struct repeats repeats;       /* rows answered before; not for single lookups */
+    struct usb_memory usb_memory; /* likewise, usb rows by what the table knows of them */
     uint8_t key[KEY_ROOM];
     uint8_t pattern[NAME_ROOM]; /* one that is matched as text */
     uint8_t pci_text[64];
-    const struct pci_variant *variant;
+    const struct variant *variant;
 };
 
 /* Adds a line to the answer; false when out of memory. */

@@ -29,6 +29,8 @@ CASES = (
     "test_partial.py::test_text_columns_of_every_layout",
     "test_properties.py",
     "test_variants.py",  # every variant of the CPU on the same cases
+    "test_usb.py::test_odd_rows_among_good_ones",
+    "test_usb.py::test_made_up_patterns",
     "test_bad_input.py::test_long_and_odd_patterns_answer_as_the_oracle",
     "test_bad_input.py::test_hostile_keys",
     "test_corrupt_image.py::test_forged_images_are_refused_or_harmless[0]",

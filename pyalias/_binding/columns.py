@@ -182,8 +182,9 @@ class Search:
         if count == 0:
             return
         lines = ffi.new("uint32_t **")
-        answers = ffi.new("uint32_t[]", count)
-        for combination in range(count):
+        answers, order = ffi.new("uint32_t[]", count), ffi.new("uint32_t[]", count)
+        met = lib.pya_ids_combinations(ids_from(ids, first), rows, ffi.new("uint8_t[]", count), order)
+        for combination in ffi.unpack(order, met):
             length = lib.pya_combination_lines(self._scratch, combination, lines)
             answers[combination] = numbers.number(lines, length)
         lib.pya_ids_number(ids_from(ids, first), rows, answers)

@@ -154,7 +154,7 @@ class Image:
         self.size = len(self._data)
 
     def has_pci_table(self, bus: int) -> bool:
-        """Whether columns of pci (0) or vfio_pci (1) devices are matched by a variant."""
+        """Whether columns of pci (0), vfio_pci (1) or usb (2) devices are matched by a variant."""
         return bool(lib.pya_image_has_pci_table(self.handle, bus))
 
     def view(self) -> memoryview:

@@ -1,0 +1,556 @@
+#include "compile_usb.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "class_tables.h"
+#include "place_keys.h"
+#include "usb_table.h"
+
+/* What the format's numbers have room for, and where time and memory would run away. */
+enum { MOST_ROWS = 0xFFFF, MOST_NODES = 0x7FFE, MOST_ANSWERS = 0x7FFF, MOST_DEFAULT_ROWS = 256 };
+enum { MOST_ITEMS = 1024, MOST_WORK = 1 << 21, MOST_USB_RULES = 1 << 20 };
+enum { LEAST_VENDOR_BITS = 5, MOST_VENDOR_BITS = 12, VENDOR_SEEDS = 256 };
+
+/* A rule as part of a row. Lines of one module that follow each other are a segment: which of them a
+ * rule is makes no difference to an answer, so rows of equal items are one. */
+struct item {
+    uint32_t segment, unfit; /* unfit: it asks for what nodes do not know */
+    uint64_t mask, rest;
+};
+
+/* The rules that ask for the same vendor and product, or the same class, as a list. */
+struct group {
+    uint32_t names, key;
+    uint32_t first;
+};
+
+struct rule {
+    struct item item;
+    uint32_t next;
+};
+
+enum { NAMES_VENDOR, NAMES_BOTH, NAMES_INTERFACE, NAMES_DEVICE };
+
+struct usb_compiler {
+    const struct pci_input *input;
+    struct interner *answers;
+    uint32_t *segments; /* of each line */
+    struct rule *rules;
+    uint32_t rule_count;
+    struct interner group_ids, rows;
+    struct group *groups;
+    struct class_tests tests[2]; /* of interfaces and of devices */
+    struct class_ids classes[2];
+    struct bytes_vector cells;   /* u16 */
+    struct bytes_vector nodes;   /* mask u64, row u32 */
+    struct bytes_vector entries; /* rest u64, node u32, row u32 */
+    struct bytes_vector keys;    /* key u32, row u32 */
+    struct bytes_vector vendors; /* vendor << 16 | row */
+    struct item items[MOST_ITEMS], kept[MOST_ITEMS];
+    uint32_t class_rows, key_rows; /* rows of classes come first, then those of vendors and products */
+    uint32_t work;
+    enum pci_result result; /* the first thing that went wrong */
+};
+
+static void give_up(struct usb_compiler *c, enum pci_result result)
+{
+    if (c->result == PCI_WRITTEN)
+        c->result = result;
+}
+
+/* ---- rules ------------------------------------------------------------------------------------ */
+
+static bool whole_bytes(uint32_t mask)
+{
+    for (unsigned shift = 0; shift < 32; shift += 8)
+        if ((mask >> shift & 0xFF) != 0 && (mask >> shift & 0xFF) != 0xFF)
+            return false;
+    return true;
+}
+
+/* A rule for any device: by one of the two classes, and nothing else. */
+static bool name_class(struct usb_compiler *c, const uint32_t *mask, const uint32_t *words,
+                       struct group *group)
+{
+    uint32_t device = (mask[1] & 0xFFFF) << 8 | mask[2] >> 24, interface = mask[2] & 0xFFFFFF;
+    unsigned which = device != 0;
+    uint8_t test;
+
+    if (mask[1] >> 16 != 0 || mask[3] != 0 || (device != 0) == (interface != 0) ||
+        !whole_bytes(which ? device : interface))
+        return false;
+    if (!class_test_number(&c->tests[which], which ? device : interface,
+                           which ? (words[1] & 0xFFFF) << 8 | words[2] >> 24 : words[2] & 0xFFFFFF, &test))
+        return false;
+    *group = (struct group){which ? NAMES_DEVICE : NAMES_INTERFACE, test, NEVER};
+    return true;
+}
+
+static void add_rule(struct usb_compiler *c, const struct group *group, const struct item *item)
+{
+    uint32_t name[2] = {group->names, group->key}, id = intern(&c->group_ids, name, sizeof name);
+
+    if (id == INTERN_FAILED) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
+    if (id == c->group_ids.count - 1 && c->groups[id].names == NEVER)
+        c->groups[id] = (struct group){group->names, group->key, NEVER};
+    c->rules[c->rule_count] = (struct rule){*item, c->groups[id].first};
+    c->groups[id].first = c->rule_count++;
+}
+
+static void add_field_rule(struct usb_compiler *c, const struct field_table *table, uint32_t id)
+{
+    uint32_t mask[FIELD_WORDS], words[FIELD_WORDS], value = field_rule(table, id, mask, words);
+    struct group group = {NAMES_BOTH, words[0], NEVER};
+    struct item item = {.unfit = mask[2] >> 24, .mask = usb_rest(mask), .rest = usb_rest(words)};
+
+    if (mask[0] == 0xFFFF0000u) {
+        group.names = NAMES_VENDOR;
+    } else if (mask[0] != UINT32_MAX) {
+        item = (struct item){0};
+        if (mask[0] != 0 || !name_class(c, mask, words, &group)) {
+            give_up(c, PCI_UNFIT);
+            return;
+        }
+    }
+    for (uint32_t i = value_lines_from(c->input, value); i < value_lines_to(c->input, value); i++) {
+        item.segment = c->segments[load_u32(c->input->value_lines->data + (size_t)i * 4)];
+        add_rule(c, &group, &item);
+    }
+}
+
+/* An upper bound of how many rules there are: 0 where the table is left out. */
+static uint64_t count_rules(const struct pci_input *input)
+{
+    uint64_t count = 0;
+
+    for (uint32_t s = 0; s < input->source_count; s++) {
+        const struct field_table *table = &input->tables[s];
+        if (table->to_trie || table->residue.size > 0)
+            return 0;
+        for (uint32_t id = 0; id < table->rules.count; id++) {
+            uint32_t value = load_u32(table->rule_values.data + (size_t)id * 4);
+            count += value_lines_to(input, value) - value_lines_from(input, value);
+        }
+    }
+    return count;
+}
+
+static void number_segments(struct usb_compiler *c)
+{
+    const struct alias_line *const *lines = c->input->lines;
+
+    for (uint32_t i = 0; i < c->input->line_count; i++) {
+        bool same =
+            i > 0 && lines[i]->module == lines[i - 1]->module && lines[i]->source == lines[i - 1]->source;
+        c->segments[i] = i == 0 ? 0 : c->segments[i - 1] + !same;
+    }
+}
+
+static void gather_rules(struct usb_compiler *c)
+{
+    number_segments(c);
+    for (uint32_t s = 0; s < c->input->source_count; s++)
+        for (uint32_t id = 0; id < c->input->tables[s].rules.count && c->result == PCI_WRITTEN; id++)
+            add_field_rule(c, &c->input->tables[s], id);
+}
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+
+static int compare_items(const void *a, const void *b)
+{
+    const struct item *x = a, *y = b;
+
+    if (x->segment != y->segment)
+        return x->segment < y->segment ? -1 : 1;
+    if (x->mask != y->mask)
+        return x->mask < y->mask ? -1 : 1;
+    return (x->rest > y->rest) - (x->rest < y->rest);
+}
+
+static uint32_t intern_row(struct usb_compiler *c, struct item *items, uint32_t count)
+{
+    uint32_t row;
+
+    if (count > 1)
+        qsort(items, count, sizeof *items, compare_items);
+    row = intern(&c->rows, items, count * sizeof *items);
+    if (row == INTERN_FAILED)
+        give_up(c, PCI_NO_MEMORY);
+    else if (row > MOST_ROWS)
+        give_up(c, PCI_UNFIT);
+    return row;
+}
+
+/* Adds a group's items to c->items; how many there are then. */
+static uint32_t add_group(struct usb_compiler *c, const struct group *group, uint32_t count)
+{
+    for (uint32_t rule = group->first; rule != NEVER; rule = c->rules[rule].next) {
+        if (count == MOST_ITEMS) {
+            give_up(c, PCI_UNFIT);
+            return 0;
+        }
+        c->items[count++] = c->rules[rule].item;
+    }
+    return count;
+}
+
+/* The rows of the classes come first, so that a byte names them. */
+static void make_class_rows(struct usb_compiler *c, unsigned which)
+{
+    const struct group *by_test[MOST_CLASS_TESTS] = {0};
+    struct class_ids *classes = &c->classes[which];
+    uint8_t rows[256] = {0};
+
+    for (uint32_t g = 0; g < c->group_ids.count; g++)
+        if (c->groups[g].names == (which ? NAMES_DEVICE : NAMES_INTERFACE))
+            by_test[c->groups[g].key] = &c->groups[g];
+    if (!make_class_tables(&c->tests[which], classes)) {
+        give_up(c, PCI_UNFIT);
+        return;
+    }
+    for (uint32_t class = 0; class < classes->count && c->result == PCI_WRITTEN; class++) {
+        uint32_t count = 0, row;
+        for (uint64_t tests = classes->tests[class]; tests != 0; tests &= tests - 1)
+            if (by_test[__builtin_ctzll(tests)] != NULL)
+                count = add_group(c, by_test[__builtin_ctzll(tests)], count);
+        row = intern_row(c, c->items, count);
+        if (row >= MOST_DEFAULT_ROWS)
+            give_up(c, PCI_UNFIT);
+        rows[class] = (uint8_t)row;
+    }
+    for (unsigned i = 0; i < 256; i++)
+        classes->tables[CLASS_IDS + i] = rows[classes->tables[CLASS_IDS + i]];
+}
+
+static void make_rows(struct usb_compiler *c)
+{
+    intern_row(c, c->items, 0); /* row 0: no pattern */
+    make_class_rows(c, 0);
+    make_class_rows(c, 1);
+    c->class_rows = c->rows.count;
+    for (uint32_t g = 0; g < c->group_ids.count && c->result == PCI_WRITTEN; g++) {
+        const struct group *group = &c->groups[g];
+        uint32_t row;
+        if (group->names != NAMES_BOTH && group->names != NAMES_VENDOR)
+            continue;
+        row = intern_row(c, c->items, add_group(c, group, 0));
+        if (group->names == NAMES_VENDOR) {
+            bytes_push_u32(&c->vendors, group->key | row);
+        } else {
+            bytes_push_u32(&c->keys, group->key);
+            bytes_push_u32(&c->keys, row);
+        }
+    }
+    c->key_rows = c->rows.count;
+}
+
+/* ---- cells ------------------------------------------------------------------------------------ */
+
+/* The row that is left of a node's row where the rest under its mask is as `found` wants it; or where
+ * it is none that the row knows (`found` is NULL). */
+static uint32_t row_behind(struct usb_compiler *c, uint32_t count, uint64_t mask, const struct item *found)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct item item = c->items[i];
+        bool settled = (item.mask & mask) == item.mask;
+        if (found == NULL ? item.mask == mask : settled && (found->rest & item.mask) != item.rest)
+            continue;
+        if (found != NULL && settled)
+            item.mask = item.rest = 0;
+        c->kept[kept++] = item;
+    }
+    return intern_row(c, c->kept, kept);
+}
+
+/* Whether an item before this one asks for the same. */
+static bool asked_before(const struct usb_compiler *c, uint32_t item)
+{
+    for (uint32_t i = 0; i < item; i++)
+        if (c->items[i].mask == c->items[item].mask && c->items[i].rest == c->items[item].rest)
+            return true;
+    return false;
+}
+
+/* A node for the row whose items are in c->items. It asks for as much as any item does: whoever is
+ * found there has all items settled that ask for a part of it. */
+static uint32_t add_node(struct usb_compiler *c, uint32_t count)
+{
+    uint32_t node = (uint32_t)(c->nodes.size / USB_NODE_ENTRY);
+    uint64_t mask = 0;
+    uint8_t bytes[8];
+
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_popcountll(c->items[i].mask) > __builtin_popcountll(mask))
+            mask = c->items[i].mask;
+    store_u64(bytes, mask);
+    bytes_push(&c->nodes, bytes, sizeof bytes);
+    bytes_push_u32(&c->nodes, row_behind(c, count, mask, NULL));
+    for (uint32_t i = 0; i < count && c->result == PCI_WRITTEN; i++) {
+        c->work += count;
+        if (c->work > MOST_WORK || node > MOST_NODES)
+            give_up(c, PCI_UNFIT);
+        if (c->items[i].mask != mask || asked_before(c, i))
+            continue;
+        store_u64(bytes, c->items[i].rest);
+        bytes_push(&c->entries, bytes, sizeof bytes);
+        bytes_push_u32(&c->entries, node);
+        bytes_push_u32(&c->entries, row_behind(c, count, mask, &c->items[i]));
+    }
+    return node;
+}
+
+/* The modules of a row; only the first source that has any counts. */
+static uint32_t make_answer(struct usb_compiler *c, uint32_t count, const struct alias_line *const *firsts)
+{
+    uint8_t modules[MOST_ITEMS * 4];
+    uint32_t modules_count = 0, id;
+    bool no_memory;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct alias_line *line = firsts[c->items[i].segment];
+        if (line->source == firsts[c->items[0].segment]->source)
+            store_u32(modules + (size_t)modules_count++ * 4, line->module);
+    }
+    id = answer_below(c->answers, modules, (size_t)modules_count * 4, MOST_ANSWERS, &no_memory);
+    if (no_memory)
+        give_up(c, PCI_NO_MEMORY);
+    return id == NEVER ? USB_ASK : id;
+}
+
+static void make_cell(struct usb_compiler *c, uint32_t row, const struct alias_line *const *firsts)
+{
+    uint32_t count = c->rows.strings[row].length / (uint32_t)sizeof(struct item), cell;
+    bool asks = false, unfit = false;
+    uint8_t bytes[2];
+
+    if (count > 0)
+        memcpy(c->items, c->rows.text.data + c->rows.strings[row].offset, count * sizeof(struct item));
+    for (uint32_t i = 0; i < count; i++) {
+        asks |= c->items[i].mask != 0;
+        unfit |= c->items[i].unfit != 0;
+    }
+    cell = unfit ? USB_ASK : asks ? USB_NODE | add_node(c, count) : make_answer(c, count, firsts);
+    if (row < c->class_rows && (cell & USB_NODE)) /* nobody would follow it (check_usb.c) */
+        give_up(c, PCI_UNFIT);
+    bytes[0] = (uint8_t)cell;
+    bytes[1] = (uint8_t)(cell >> 8);
+    bytes_push(&c->cells, bytes, sizeof bytes);
+}
+
+/* Rows are added meanwhile, behind nodes; each asks for less than the row it is from. */
+static void make_cells(struct usb_compiler *c)
+{
+    uint32_t segments = c->input->line_count == 0 ? 0 : c->segments[c->input->line_count - 1] + 1;
+    const struct alias_line **firsts = malloc(((size_t)segments + 1) * sizeof *firsts);
+
+    if (firsts == NULL) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
+    for (uint32_t i = 0; i < c->input->line_count; i++)
+        firsts[c->segments[i]] = c->input->lines[i];
+    for (uint32_t row = 0; row < c->rows.count && c->result == PCI_WRITTEN; row++)
+        make_cell(c, row, firsts);
+    free(firsts);
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+static uint32_t hash_device(const uint8_t *key, uint32_t multiplier)
+{
+    return pci_hash(load_u32(key), multiplier);
+}
+
+static uint32_t hash_entry(const uint8_t *key, uint32_t multiplier)
+{
+    return usb_rest_hash(load_u64(key), load_u32(key + 8), multiplier);
+}
+
+/* False: gave up. */
+static bool place(struct usb_compiler *c, const struct keys_to_place *keys, struct displaced *displaced,
+                  uint32_t *multiplier)
+{
+    enum pci_result result = place_keys(keys, displaced, multiplier);
+
+    if (result != PCI_WRITTEN)
+        give_up(c, result);
+    return c->result == PCI_WRITTEN;
+}
+
+static void put_devices(struct usb_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    struct keys_to_place keys = {&c->keys, 8, hash_device, bits_of(c->key_rows)};
+    struct displaced displaced;
+    uint32_t shift;
+    uint8_t *slots;
+
+    if (!place(c, &keys, &displaced, &header[USB_MULTIPLIER]))
+        return;
+    header[USB_SLOT_BITS] = displaced.slot_bits;
+    header[USB_BUCKET_BITS] = displaced.bucket_bits;
+    header[USB_AT_DISPLACEMENTS] = put_displacements(out, &displaced);
+    header[USB_AT_SLOTS] = put_aligned(out, NULL, 0);
+    shift = 32 - displaced.slot_bits;
+    slots = bytes_extend(out, (size_t)4 << displaced.slot_bits);
+    for (uint32_t slot = 0; slots != NULL && slot < 1u << displaced.slot_bits; slot++) {
+        uint32_t key = displaced.key_of_slot[slot];
+        const uint8_t *pair = c->keys.data + ((size_t)key - 1) * 8;
+        if (key != 0)
+            store_u32(slots + (size_t)slot * 4,
+                      load_u32(pair + 4) << shift |
+                          (pci_hash(load_u32(pair), header[USB_MULTIPLIER]) & ((1u << shift) - 1)));
+    }
+    displace_free(&displaced);
+}
+
+static void put_entries(struct usb_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    struct keys_to_place keys = {&c->entries, 16, hash_entry, 0};
+    struct displaced displaced;
+    uint8_t *entries;
+
+    if (!place(c, &keys, &displaced, &header[USB_REST_MULTIPLIER]))
+        return;
+    header[USB_REST_SLOT_BITS] = displaced.slot_bits;
+    header[USB_REST_BUCKET_BITS] = displaced.bucket_bits;
+    header[USB_AT_REST_DISPLACEMENTS] = put_displacements(out, &displaced);
+    header[USB_AT_REST_ENTRIES] = put_aligned(out, NULL, 0);
+    entries = bytes_extend(out, (size_t)USB_ENTRY << displaced.slot_bits);
+    for (uint32_t slot = 0; entries != NULL && slot < 1u << displaced.slot_bits; slot++) {
+        uint32_t key = displaced.key_of_slot[slot];
+        const uint8_t *entry = c->entries.data + ((size_t)key - 1) * 16;
+        uint8_t *to = entries + (size_t)slot * USB_ENTRY;
+        if (key != 0)
+            memcpy(to, entry, 8);
+        store_u32(to + 8, key == 0 ? 0xFFFF : load_u32(entry + 8) | load_u32(entry + 12) << 16);
+    }
+    displace_free(&displaced);
+}
+
+/* Whether no two vendors meet. */
+static bool place_vendors(const struct usb_compiler *c, uint32_t bits, uint32_t multiplier, uint8_t *table)
+{
+    memset(table, 0, (size_t)4 << bits);
+    for (size_t at = 0; at < c->vendors.size; at += 4) {
+        uint32_t vendor = load_u32(c->vendors.data + at);
+        uint8_t *entry = table + (size_t)((vendor >> 16) * multiplier >> (32 - bits)) * 4;
+        if (load_u32(entry) != 0)
+            return false;
+        store_u32(entry, vendor);
+    }
+    return true;
+}
+
+static void put_vendors(struct usb_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    uint8_t table[4 << MOST_VENDOR_BITS];
+    uint32_t multiplier = 0x9E3779B1u;
+
+    for (uint32_t bits = LEAST_VENDOR_BITS; bits <= MOST_VENDOR_BITS; bits++)
+        for (unsigned seed = 0; seed < VENDOR_SEEDS && c->vendors.size / 4 <= 1u << bits;
+             seed++, multiplier = multiplier * 0x915F77F5u + 0x2C1B3C6Eu)
+            if (place_vendors(c, bits, multiplier, table)) {
+                header[USB_VENDOR_BITS] = bits;
+                header[USB_VENDOR_MULTIPLIER] = multiplier;
+                header[USB_AT_VENDORS] = put_aligned(out, table, (size_t)4 << bits);
+                return;
+            }
+    give_up(c, PCI_UNFIT);
+}
+
+/* Patterns that are rows of fields have the letters of all separators, of which a key without the
+ * interface's number has two less. Before Linux 3.9 the kernel printed such keys. */
+static bool short_keys_are_unknown(const struct pci_input *input)
+{
+    bool unknown = true;
+
+    for (uint32_t s = 0; s < input->source_count; s++)
+        unknown = unknown && !input->tables[s].has_others;
+    return unknown;
+}
+
+static void put_all(struct usb_compiler *c, struct bytes_vector *out, uint32_t *header)
+{
+    header[USB_PRESENT] = 1;
+    header[USB_SHORT_UNKNOWN] = short_keys_are_unknown(c->input);
+    header[USB_ROWS] = c->rows.count;
+    header[USB_NODES] = (uint32_t)(c->nodes.size / USB_NODE_ENTRY);
+    put_devices(c, out, header);
+    put_vendors(c, out, header);
+    put_entries(c, out, header);
+    header[USB_AT_CELLS] = put_aligned(out, c->cells.data, c->cells.size);
+    header[USB_AT_NODES] = put_aligned(out, c->nodes.data, c->nodes.size);
+    header[USB_AT_INTERFACE_TABLES] = put_aligned(out, c->classes[0].tables, CLASS_TABLES_SIZE);
+    header[USB_AT_DEVICE_TABLES] = put_aligned(out, c->classes[1].tables, CLASS_TABLES_SIZE);
+    put_aligned(out, "\0\0", 2); /* room behind the last part (check_parts.h) */
+    if (c->cells.failed || c->nodes.failed || c->vendors.failed || out->failed)
+        give_up(c, PCI_NO_MEMORY);
+}
+
+static void compile_rules(struct usb_compiler *c, uint64_t count, struct bytes_vector *out, uint32_t *header)
+{
+    c->groups = malloc(((size_t)count + 1) * sizeof *c->groups);
+    c->rules = malloc(((size_t)count + 1) * sizeof *c->rules);
+    c->segments = malloc(((size_t)c->input->line_count + 1) * sizeof *c->segments);
+    if (c->groups == NULL || c->rules == NULL || c->segments == NULL) {
+        give_up(c, PCI_NO_MEMORY);
+        return;
+    }
+    memset(c->groups, 0xFF, ((size_t)count + 1) * sizeof *c->groups);
+    gather_rules(c);
+    if (c->result == PCI_WRITTEN)
+        make_rows(c);
+    make_cells(c);
+    if (c->result == PCI_WRITTEN)
+        put_all(c, out, header);
+}
+
+static void free_compiler(struct usb_compiler *c)
+{
+    intern_free(&c->group_ids);
+    intern_free(&c->rows);
+    free(c->groups);
+    free(c->rules);
+    free(c->segments);
+    bytes_free(&c->cells);
+    bytes_free(&c->nodes);
+    bytes_free(&c->entries);
+    bytes_free(&c->keys);
+    bytes_free(&c->vendors);
+    free(c);
+}
+
+enum pci_result usb_table_write(const struct pci_input *input, struct interner *answers,
+                                struct bytes_vector *out)
+{
+    uint64_t count = count_rules(input);
+    uint32_t header[USB_TABLE_WORDS] = {0};
+    struct usb_compiler *c;
+    enum pci_result result;
+    size_t start;
+
+    bytes_extend(out, sizeof header);
+    if (count == 0 || count > MOST_USB_RULES)
+        return PCI_UNFIT;
+    start = out->size;
+    c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return PCI_NO_MEMORY;
+    c->input = input;
+    c->answers = answers;
+    compile_rules(c, count, out, header);
+    result = c->result;
+    free_compiler(c);
+    if (result == PCI_UNFIT && !out->failed)
+        out->size = start;
+    for (unsigned i = 0; i < USB_TABLE_WORDS && result == PCI_WRITTEN; i++)
+        store_u32(out->data + (size_t)i * 4, header[i]);
+    return result;
+}
