@@ -78,6 +78,13 @@ static inline void take_ref(struct walk *w, uint32_t ref, uint32_t by_star)
     w->waiting += (int32_t)ref > 0;
 }
 
+/* One that is followed without a look whether there is any. */
+static inline void take_sure_ref(struct walk *w, uint32_t ref, uint32_t by_star)
+{
+    w->bad |= (uint32_t)(ref == 0) << 31;
+    take_ref(w, ref, by_star);
+}
+
 static inline bool take_wild_edges(struct walk *w, struct refs *refs)
 {
     uint32_t edges = w->at < w->count ? word(w, w->at++) : 0;
@@ -87,7 +94,7 @@ static inline bool take_wild_edges(struct walk *w, struct refs *refs)
     for (uint32_t i = 0; i < edges; i++, w->at += 2) {
         uint32_t class = word(w, w->at);
         w->bad |= class == ANY_BYTE ? 0 : not_below(class, w->image->count[SECTION_CLASSES]);
-        take_ref(w, word(w, w->at + 1), 0);
+        take_sure_ref(w, word(w, w->at + 1), 0);
     }
     w->wilds += edges;
     w->uses += edges;
@@ -145,7 +152,7 @@ static inline bool take_extras(struct walk *w, struct refs *refs, uint32_t head)
         w->uses++;
     }
     if (head & HAS_STAR) {
-        take_ref(w, word(w, w->at++), BY_STAR);
+        take_sure_ref(w, word(w, w->at++), BY_STAR);
         w->uses++;
     }
     return !(head & HAS_WILD) || take_wild_edges(w, refs);
