@@ -402,7 +402,7 @@ class AliasIndex:
         unknown = [name for name, column in columns.items() if column is None]
         if unknown or known or any(column is not None for column in parts.values()):
             raise ColumnError(
-                f"expected five whole columns, found {', '.join(unknown) or 'parts'} unknown: "
+                f"{', '.join(unknown) or 'known'}: expected a column of uint32, found unknown ids: "
                 "pass partial=True for three-valued answers"
             )
         views = [_number_column(name, column) for name, column in columns.items()]

@@ -294,7 +294,7 @@ def test_wrong_columns(index: pyalias.AliasIndex, columns: dict[str, object], re
 def test_unknown_ids_want_three_valued_answers(index: pyalias.AliasIndex):
     """Never as if they were 0, which has blocked upgrades (oamg/leapp-repository#1362)."""
     with pytest.raises(
-        pyalias.ColumnError, match="subvendor, subdevice, class_code unknown: pass partial=True"
+        pyalias.ColumnError, match=r"subvendor, subdevice, class_code: expected .* pass partial=True"
     ):
         index.lookup_ids(vendor=array("I", [1]), device=array("I", [1]))
     with pytest.raises(pyalias.ColumnError):
