@@ -78,8 +78,8 @@ static const struct id *next_match(const struct id *id, const struct id *dev)
 
 static int read_id(struct id *id)
 {
-    return scanf("%x %x %x %x %x %x %x", &id->vendor, &id->device, &id->subvendor, &id->subdevice,
-                 &id->class, &id->mask, &id->override_only) == 7;
+    return scanf("%x %x %x %x %x %x %x", &id->vendor, &id->device, &id->subvendor, &id->subdevice, &id->class,
+                 &id->mask, &id->override_only) == 7;
 }
 
 static int match(void)
