@@ -401,7 +401,7 @@ static void put_devices(struct usb_compiler *c, struct bytes_vector *out, uint32
     slots = bytes_extend(out, (size_t)4 << displaced.slot_bits);
     for (uint32_t slot = 0; slots != NULL && slot < 1u << displaced.slot_bits; slot++) {
         uint32_t key = displaced.key_of_slot[slot];
-        const uint8_t *pair = c->keys.data + ((size_t)key - 1) * 8;
+        const uint8_t *pair = key == 0 ? NULL : c->keys.data + ((size_t)key - 1) * 8;
         if (key != 0)
             store_u32(slots + (size_t)slot * 4,
                       load_u32(pair + 4) << shift |
@@ -425,7 +425,7 @@ static void put_entries(struct usb_compiler *c, struct bytes_vector *out, uint32
     entries = bytes_extend(out, (size_t)USB_ENTRY << displaced.slot_bits);
     for (uint32_t slot = 0; entries != NULL && slot < 1u << displaced.slot_bits; slot++) {
         uint32_t key = displaced.key_of_slot[slot];
-        const uint8_t *entry = c->entries.data + ((size_t)key - 1) * 16;
+        const uint8_t *entry = key == 0 ? NULL : c->entries.data + ((size_t)key - 1) * 16;
         uint8_t *to = entries + (size_t)slot * USB_ENTRY;
         if (key != 0)
             memcpy(to, entry, 8);
