@@ -48,7 +48,7 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] benchmarks/*.c tests/fuzz/*.c)
+	$(BIN)/clang-format --dry-run --Werror $(wildcard csrc/*.[ch] csrc/python/*.c benchmarks/*.c tests/c/*.c tests/fuzz/*.c)
 
 # A million damaged modules.*.bin, read under the address and undefined-behaviour sanitizers.
 fuzz-bin: $(VENV)/test.stamp

@@ -7,6 +7,7 @@ Shares and ratios are taken within a round.
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 from array import array
 from dataclasses import dataclass
@@ -121,6 +122,9 @@ def pci_populations() -> dict[str, tuple[list[str], list[float] | None]]:
 def measure_goals(stage: Stage, workloads: dict[str, Any], rounds: int, rows: int) -> list[dict[str, Any]]:
     """All rows. ``workloads`` are the results of the contenders, which some rows are taken from."""
     goals: list[Goal] = []
+    # The clocks collect garbage before each call: with all that the workloads left, that takes a second.
+    gc.collect()
+    gc.freeze()
     for name, (devices, weights) in pci_populations().items():
         column = PciColumn(stage, name, devices, weights, rows)
         goals += pci_goals(stage, column, rounds)
