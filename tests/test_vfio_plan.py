@@ -19,7 +19,7 @@ from support.simulated_kernel import (
     VIRTIO,
     SimulatedOperations,
 )
-from support.switching import kinds, network, plan, put, refused
+from support.switching import DOWN, UP, kinds, network, plan, put, refused
 
 from pyalias import AliasIndex, vfio
 from pyalias.errors import SwitchError
@@ -246,9 +246,9 @@ def test_functions_that_would_go_with_their_parent(system: SimulatedOperations):
 
 
 def test_a_network_interface(system: SimulatedOperations):
-    place = network(system, VIRTIO, "eth0", "down")
+    place = network(system, VIRTIO, "eth0", DOWN)
     assert not plan(system, VIRTIO).findings
-    (place / "operstate").write_text("up\n")
+    (place / "flags").write_text(UP + "\n")
     found = plan(system, VIRTIO)
     assert kinds(found) == [("in use", "net", VIRTIO)]
     assert "eth0 is up" in refused(system, found, force=False)
@@ -256,8 +256,15 @@ def test_a_network_interface(system: SimulatedOperations):
     vfio.apply(found, write=True, force=True, operations=lambda: system)
 
 
+def test_a_network_interface_that_waits_for_its_carrier(system: SimulatedOperations):
+    """A device was taken away in a real kernel right after ``ip link set up``: operstate was "down"."""
+    place = network(system, VIRTIO, "eth0", UP)
+    (place / "operstate").write_text("down\n")
+    assert kinds(plan(system, VIRTIO)) == [("in use", "net", VIRTIO)]
+
+
 def test_a_network_interface_of_a_bridge_or_with_routes(system: SimulatedOperations):
-    place = network(system, VIRTIO, "eth0", "down")
+    place = network(system, VIRTIO, "eth0", DOWN)
     (place / "master").symlink_to("../br0")
     put(system, "/proc/net/route", "Iface Destination\neth01 0\neth0 0\n")
     messages = [finding.message for finding in plan(system, VIRTIO).in_use]

@@ -17,7 +17,7 @@ from support.simulated_kernel import (
     Faults,
     SimulatedOperations,
 )
-from support.switching import kinds, network, plan, put, refused
+from support.switching import UP, kinds, network, plan, put, refused
 
 from pyalias import vfio
 from pyalias.errors import SwitchError
@@ -76,7 +76,7 @@ def test_a_device_that_changed_since_it_was_planned(system: SimulatedOperations)
 
 def test_a_use_that_began_since_it_was_planned(system: SimulatedOperations):
     found = plan(system, VIRTIO)
-    network(system, VIRTIO, "eth0", "up")
+    network(system, VIRTIO, "eth0", UP)
     assert "eth0 is up" in refused(system, found, force=False)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NET = "/sys/class/net"
 _BLOCK = "/sys/class/block"
+_IFF_UP = 1
 _SUBSYSTEM = re.compile(r"(/sys/devices/virtual/nvme-subsystem/[^/]+)/")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
 
@@ -61,14 +62,21 @@ def _networks(operations: Operations, path: str) -> Iterator[tuple[str, str]]:
         interface = f"{_NET}/{name}"
         if not _is_below(operations.resolve(interface), path):
             continue
-        state = _attribute(operations, f"{interface}/operstate")
-        if state == "up":
+        if _is_up(operations, interface):
             yield "net", f"network interface {name} is up: take it down first (ip link set {name} down)"
         master = operations.link(f"{interface}/master")
         if master is not None:
             yield "net", f"network interface {name} belongs to {master}: take it out first"
         if _has_route(operations, name):
             yield "net", f"network interface {name} has routes: remove them first (ip route flush dev {name})"
+
+
+def _is_up(operations: Operations, interface: str) -> bool:
+    """Whether an administrator set an interface up: IFF_UP in ``flags`` (include/uapi/linux/if.h).
+
+    ``operstate`` says "down" until there is a carrier, seconds later or never.
+    """
+    return bool(int(_attribute(operations, f"{interface}/flags") or "0", 16) & _IFF_UP)
 
 
 def _has_route(operations: Operations, name: str) -> bool:

@@ -318,8 +318,7 @@ def see_what_is_in_use() -> None:
     interface = names(DEVICES / E1000E / "net")[0]
     subprocess.run([BUSYBOX, "ip", "link", "set", interface, "up"], check=True)
     code, _, errors = pyalias("vfio", "apply", E1000E, "--write")
-    up = Path(f"/sys/class/net/{interface}/operstate").read_text().strip()
-    check(f"a network interface ({up})", (code, f"{interface} is up" in errors), (1, True))
+    check("a network interface", (code, f"{interface} is up" in errors), (1, True))
     subprocess.run([BUSYBOX, "ip", "link", "set", interface, "down"], check=True)
     check("one that is down", switch("plan", E1000E), 0)
     subprocess.run([BUSYBOX, "mkswap", "/dev/nvme0n1"], check=True, capture_output=True)
@@ -443,8 +442,11 @@ def undo_an_apply_that_is_killed() -> None:
     found = vfio.plan(E1000E)
     child = os.fork()
     if not child:
-        vfio.apply(found, write=True, operations=lambda: DyingOperations("/", 60))
-        os._exit(0)
+        # Whatever happens, the child never goes on with the checks.
+        try:
+            vfio.apply(found, write=True, operations=lambda: DyingOperations("/", 60))
+        finally:
+            os._exit(0)
     _, status = os.waitpid(child, 0)
     check("it was killed", os.waitstatus_to_exitcode(status), -signal.SIGKILL)
     check("all is as before", until(lambda: state() == before), True)

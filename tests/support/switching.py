@@ -43,10 +43,14 @@ def refused(system: SimulatedOperations, found: vfio.Plan, *, force: bool = True
     return str(caught.value)
 
 
-def network(system: SimulatedOperations, address: str, name: str, state: str) -> Path:
+# An interface's flags: IFF_BROADCAST and IFF_MULTICAST, with and without IFF_UP.
+UP, DOWN = "0x1003", "0x1002"
+
+
+def network(system: SimulatedOperations, address: str, name: str, flags: str) -> Path:
     """A network interface of a device: virtio's stands one level deeper than others."""
     place = system.kernel.device(address) / "virtio0" / "net" / name
     place.mkdir(parents=True)
-    (place / "operstate").write_text(state + "\n")
+    (place / "flags").write_text(flags + "\n")
     (system.kernel.root / "sys" / "class" / "net" / name).symlink_to(place)
     return place
