@@ -20,7 +20,7 @@ from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pyalias.answers import Answers, AnswerTable, Names
+    from pyalias.answers import Answers, Names, NamesTable
 
 _VIEW_SIZE = 16
 _VIEW_INLINE = 12
@@ -190,7 +190,7 @@ class _NameTexts(_Texts):
         super().__init__()
         self._lock = threading.Lock()
 
-    def extend(self, table: AnswerTable) -> _Texts:
+    def extend(self, table: NamesTable) -> _Texts:
         """Itself, with the texts of all ids that the table has by now."""
         with self._lock:
             known = len(self._views) // _VIEW_SIZE
@@ -202,7 +202,7 @@ class _NameTexts(_Texts):
 
 # Engines call with a few thousand rows at a time, and a kernel has a few thousand answers: their texts are
 # made once for a table.
-_name_texts: WeakKeyDictionary[AnswerTable, _NameTexts] = WeakKeyDictionary()
+_name_texts: WeakKeyDictionary[NamesTable, _NameTexts] = WeakKeyDictionary()
 
 
 _ERRORS = _Texts([b"", b"EINVAL", b"ENAMETOOLONG"])
@@ -222,7 +222,7 @@ class AnswerColumns:
         self._lookup_many = lookup_many
         self._lookup = lookup
         self._kinds = kinds
-        self._table: AnswerTable | None = None
+        self._table: NamesTable | None = None
         self._counts = SharedBuffer(0)
         self._folded: dict[Names, int] = {}
         self.rows = self.nulls = self.invalid = 0
@@ -262,7 +262,7 @@ class AnswerColumns:
         totals[()] = totals.get((), 0) - self.nulls - self.invalid
         return totals
 
-    def _renew(self, table: AnswerTable) -> None:
+    def _renew(self, table: NamesTable) -> None:
         """Ids belong to a table; hostile input, of very many answers, makes an index start another."""
         if table is not self._table:
             if self._table is not None and "id" in self._kinds.values():
@@ -313,7 +313,7 @@ class AnswerColumns:
         return 0
 
 
-def _texts_of(table: AnswerTable) -> _NameTexts:
+def _texts_of(table: NamesTable) -> _NameTexts:
     texts = _name_texts.get(table)
     return texts if texts is not None else _name_texts.setdefault(table, _NameTexts())
 
