@@ -13,7 +13,7 @@
 struct search {
     const pya_image *image;
     struct pya_scratch *scratch;
-    const uint8_t *nodes;
+    const uint8_t *nodes, *labels;
     const uint8_t *key;
     uint32_t length;
     uint32_t branch_count;
@@ -31,8 +31,8 @@ static inline struct node node_at(const struct search *s, uint32_t number)
     const uint8_t *place = s->nodes + (size_t)number * NODE_ENTRY;
     uint32_t head = load_u32(place), listed_nodes = head >> HEAD_NODES_SHIFT & HEAD_LIST_MASK;
 
-    return (struct node){place, s->image->section[SECTION_LABELS] + load_u32(place + NODE_LABEL), head,
-                         listed_nodes, listed_nodes + (head >> HEAD_LEAVES_SHIFT & HEAD_LIST_MASK)};
+    return (struct node){place, s->labels + load_u32(place + NODE_LABEL), head, listed_nodes,
+                         listed_nodes + (head >> HEAD_LEAVES_SHIFT & HEAD_LIST_MASK)};
 }
 
 static void found(struct search *s, uint32_t value)
@@ -99,11 +99,19 @@ static inline void enter_node(struct search *s, const struct node *node, uint32_
         enter_star(s, load_u32(node->place + NODE_NODES), at);
 }
 
+enum { SHORT_LIST = 4 };
 #define ONES 0x0101010101010101u
 
-/* Where a byte stands in a list; `count` or more: nowhere. Behind a list there are bytes to be read. */
+/* Where a byte stands in a list; `count` or more: nowhere. Behind a list there are bytes to be read. The
+ * short ones are gone through one by one: a processor guesses how far, and does not wait for the bytes. */
 static inline uint32_t place_in_list(const uint8_t *list, uint32_t count, uint8_t byte)
 {
+    if (count <= SHORT_LIST) {
+        for (uint32_t i = 0; i < count; i++)
+            if (list[i] == byte)
+                return i;
+        return count;
+    }
     for (uint32_t i = 0; i < count; i += 8) {
         uint64_t differs = load_u64(list + i) ^ byte * ONES;
         uint64_t equal = (differs - ONES) & ~differs & 0x80 * ONES; /* its lowest bit is right */
@@ -154,15 +162,16 @@ static void branch(struct search *s, const struct node *node, const uint8_t *cla
 
 static inline bool label_matches(const uint8_t *label, const uint8_t *key, uint32_t length)
 {
-    uint32_t i = 0;
-
-    for (; i + 4 <= length; i += 4)
+    if (length < 4) {
+        for (uint32_t i = 0; i < length; i++)
+            if (label[i] != key[i])
+                return false;
+        return true;
+    }
+    for (uint32_t i = 0; i < length - 4; i += 4)
         if (load_u32(label + i) != load_u32(key + i))
             return false;
-    for (; i < length; i++)
-        if (label[i] != key[i])
-            return false;
-    return true;
+    return load_u32(label + length - 4) == load_u32(key + length - 4);
 }
 
 /* Walks bytes from one node on; stars are entered and wildcard edges remembered on the way. */
@@ -263,7 +272,9 @@ void search_as_text(const pya_image *image, struct pya_scratch *scratch, uint32_
 void search_source(const pya_image *image, struct pya_scratch *scratch, const struct source *source,
                    const uint8_t *key, size_t length)
 {
-    struct search s = {image, scratch, image->section[SECTION_NODES], key, (uint32_t)length, 0};
+    struct search s = {
+        image, scratch, image->section[SECTION_NODES], image->section[SECTION_LABELS], key, (uint32_t)length,
+        0};
 
     scratch->value_count = 0;
     scratch->star_count = 0;
