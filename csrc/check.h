@@ -8,8 +8,31 @@
 
 #include <stdbool.h>
 
+#include "cpu.h"
 #include "error.h"
 #include "image.h"
+
+/* A part of a check. All parts of one are a single function, which CHECK_BY_CPU compiles twice where AVX2
+ * may be, as checksum.c does. */
+#define CHECK static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#define CHECK_BY_CPU(name, check)                                                                            \
+    static __attribute__((target("avx2"))) int check##_avx2(pya_image *image, pya_error *error)              \
+    {                                                                                                        \
+        return check(image, error);                                                                          \
+    }                                                                                                        \
+    int name(pya_image *image, pya_error *error)                                                             \
+    {                                                                                                        \
+        return cpu_has_avx2() ? check##_avx2(image, error) : check(image, error);                            \
+    }
+#else
+#define CHECK_BY_CPU(name, check)                                                                            \
+    int name(pya_image *image, pya_error *error)                                                             \
+    {                                                                                                        \
+        return check(image, error);                                                                          \
+    }
+#endif
 
 static inline int damaged(pya_error *error, enum section section, uint64_t position, const char *what)
 {
