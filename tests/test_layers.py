@@ -20,7 +20,7 @@ LAYERS = (
     {"errors"},
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"},
-    {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
+    {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines", "report"},
     {"cli", "conformance"},
 )
 # Stricter than their layer.
@@ -42,6 +42,8 @@ OPTIONAL = {
     "dask",
     "distributed",
     "pyspark",
+    "jinja2",
+    "vl_convert",
 }
 
 

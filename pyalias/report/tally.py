@@ -1,0 +1,149 @@
+"""Which hosts have which devices, counted while a scan runs.
+
+A host is remembered as the set of its distinct devices, and a fleet holds few such sets: machines of one
+model have the same parts. So all questions of the form "how many hosts have ..." are asked of the sets
+afterwards, each is answered exactly, and the rows of a host may stand anywhere.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyalias.errors import InventoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from pyalias.inventory import Batch
+
+DEFAULT_HOST_COLUMN = "host"
+
+
+class Case(NamedTuple):
+    """A distinct device and what the scan found for it."""
+
+    device: str
+    modules: tuple[str, ...]
+    error: str
+
+    @property
+    def found(self) -> str:
+        """The field of ``Summary`` that counts it."""
+        if self.error:
+            return "partial" if self.error == "PARTIAL" else "invalid"
+        return "matched" if self.modules else "unmatched"
+
+
+class _DeviceSet:
+    """The numbers of some cases, sorted, as bytes; and how many hosts have just these."""
+
+    __slots__ = ("hosts", "key")
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.hosts = 0
+
+
+class Tally:
+    """Takes the place of a scan's ``RowWriter``: it counts the rows instead of writing them.
+
+    Rows without a host are counted as devices alone. Memory: some 300 bytes a distinct device, 150 a host,
+    and, for each host whose devices are like no other's, 4 bytes a distinct device more.
+
+    Raises:
+        InventoryError: ``host_column`` is given and the inventory has no such column.
+    """
+
+    def __init__(self, columns: Sequence[str], host_column: str | None = None) -> None:
+        if host_column is not None and host_column not in columns:
+            found = ", ".join(columns) or "none"
+            raise InventoryError(f"no column named {host_column!r} for the host; the others are: {found}")
+        self._host_column = host_column or DEFAULT_HOST_COLUMN
+        self._place = columns.index(self._host_column) if self._host_column in columns else None
+        self.cases: list[Case] = []
+        self._numbers: dict[str, int] = {}
+        self._devices: Counter[int] = Counter()
+        self._set_of_host: dict[str, _DeviceSet] = {}
+        self._sets: dict[bytes, _DeviceSet] = {}
+
+    # ---- what scan() calls ----
+
+    def header(self) -> str:
+        """Nothing."""
+        return ""
+
+    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+        """Number a device."""
+        self._numbers[device] = len(self.cases)
+        self.cases.append(Case(device, tuple(modules), error))
+
+    def render(self, batch: Batch) -> str:
+        """Count a batch; no text."""
+        numbers = list(map(self._numbers.__getitem__, batch.devices))
+        self._devices.update(numbers)
+        hosts = self._hosts(batch)
+        if hosts is not None:
+            for host, rows in groupby(zip(hosts, numbers, strict=True), itemgetter(0)):
+                if host:
+                    self._add(host, {number for _, number in rows})
+        return ""
+
+    def _hosts(self, batch: Batch) -> Iterable[str] | None:
+        if batch.cells is not None and self._place is not None:
+            return map(itemgetter(self._place), batch.cells)
+        if batch.records is not None:
+            return (_text(record.get(self._host_column)) for record in batch.records)
+        return None
+
+    def _add(self, host: str, numbers: set[int]) -> None:
+        before = self._set_of_host.get(host)
+        if before is not None:
+            numbers.update(array("I", before.key))
+        key = array("I", sorted(numbers)).tobytes()
+        if before is not None and key == before.key:
+            return
+        found = self._sets.get(key)
+        if found is None:
+            found = self._sets[key] = _DeviceSet(key)
+        found.hosts += 1
+        self._set_of_host[host] = found
+        if before is not None:
+            before.hosts -= 1
+            if not before.hosts:
+                del self._sets[before.key]
+
+    # ---- what was counted ----
+
+    @property
+    def hosts(self) -> int:
+        """How many hosts there are."""
+        return len(self._set_of_host)
+
+    @property
+    def configurations(self) -> int:
+        """How many hosts differ in their devices; that one has more of a device makes no difference."""
+        return len(self._sets)
+
+    def devices_of(self, number: int) -> int:
+        """How many rows have the case of that number."""
+        return self._devices[number]
+
+    def hosts_with(self, groups: Sequence[Iterable[Hashable]]) -> Counter[Hashable]:
+        """How many hosts have a device of each group; ``groups[number]`` are those of a case.
+
+        O(distinct sets of devices * devices in a set).
+        """
+        found: Counter[Hashable] = Counter()
+        for device_set in self._sets.values():
+            numbers = array("I", device_set.key)
+            for group in set().union(*(groups[number] for number in numbers)):
+                found[group] += device_set.hosts
+        return found
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
