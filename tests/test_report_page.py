@@ -134,6 +134,10 @@ def share_of(picture: Image, box: tuple[float, ...], colour: tuple[int, int, int
     return near / (part.width * part.height)
 
 
+REGIONS = ("h1", "#overview .figures", "#unclaimed .plot svg", TABLE, "#class-coverage", ".words")
+PLOTS = ("#unclaimed .plot svg", "#classes .plot svg")
+
+
 def faults(browser: Browser, report: Report) -> list[str]:
     """What is wrong with the page as it is seen: errors, parts that are missing, a bar of wrong lengths."""
     found = browser.errors()
@@ -142,21 +146,22 @@ def faults(browser: Browser, report: Report) -> list[str]:
         found.append("the page is wider than the window")
     if share_of(picture, (0, 0, 8, picture.height), browser.colour("body")) < 0.99:
         found.append("the edge of the page is not paper")
+    bar, *boxes = browser.boxes(".whole .bar", *PLOTS, *REGIONS)
     summary = report.summary
     for state, part in (("claimed", summary.matched), ("unclaimed", summary.unmatched)):
-        share = share_of(picture, browser.box(".whole .bar"), browser.colour(f".whole .bar .{state}"))
+        share = share_of(picture, bar, browser.colour(f".whole .bar .{state}"))
         if abs(share - part / summary.devices) > 0.02:
             found.append(f"the bar has {share:.3f} of {state}")
-    for name in ("unclaimed", "classes"):
-        unclaimed = share_of(picture, browser.box(f"#{name} .plot svg"), browser.colour(".whole .unclaimed"))
-        if not 0.01 < unclaimed < 0.9:
-            found.append(f"the plot of {name} has {unclaimed:.3f} of its bars' colour")
-    for selector in ("h1", "#overview .figures", "#unclaimed .plot svg", TABLE, "#class-coverage", ".words"):
-        box = browser.box(selector)
+    unclaimed = browser.colour(".whole .unclaimed")
+    for name, box in zip(PLOTS, boxes, strict=False):
+        share = share_of(picture, box, unclaimed)
+        if not 0.01 < share < 0.9:
+            found.append(f"{name} has {share:.3f} of its bars' colour")
+    for name, box in zip(REGIONS, boxes[len(PLOTS) :], strict=True):
         left, top, width, height = map(round, box)
-        part = picture.crop((left, top, left + width, top + height))
-        if width < 100 or height < 20 or len(part.getcolors(1 << 24)) < 8:
-            found.append(f"{selector} is blank")
+        colours = picture.crop((left, top, left + width, top + height)).getcolors(1 << 24)
+        if width < 100 or height < 20 or len(colours) < 8:
+            found.append(f"{name} is blank")
     return found
 
 

@@ -98,13 +98,13 @@ class Browser:
         )
         return Image.open(io.BytesIO(base64.b64decode(taken["data"]))).convert("RGB")
 
-    def box(self, selector: str) -> Box:
-        """Where the first such element is."""
+    def boxes(self, *selectors: str) -> list[Box]:
+        """Where the first element of each is."""
         script = (
-            "const r = document.querySelector(arguments[0]).getBoundingClientRect();"
-            "return [r.x + scrollX, r.y + scrollY, r.width, r.height]"
+            "return [...arguments].map(s => document.querySelector(s).getBoundingClientRect())"
+            ".map(r => [r.x + scrollX, r.y + scrollY, r.width, r.height])"
         )
-        return Box(*self.ask(script, selector))
+        return [Box(*box) for box in self.ask(script, *selectors)]
 
     def colour(self, selector: str, name: str = "background-color") -> tuple[int, int, int]:
         """A colour as the browser computes it."""
