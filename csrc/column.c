@@ -4,6 +4,7 @@
 #include "distinct.h"
 #include "error.h"
 #include "pci_column.h"
+#include "views.h"
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
@@ -40,28 +41,6 @@ static bool offsets_row(const pya_column *column, uint64_t index, struct row *ro
     if (start < 0 || end < start)
         return false;
     *row = (struct row){column->data + start, (size_t)(end - start)};
-    return true;
-}
-
-/* Arrow's view: length; then up to 12 bytes, or a prefix of 4, a buffer and an offset in it. */
-static bool view_row(const pya_column *column, uint64_t index, struct row *row)
-{
-    const uint8_t *view = (const uint8_t *)column->offsets + index * 16;
-    int32_t length, buffer, offset;
-
-    memcpy(&length, view, 4);
-    if (length < 0)
-        return false;
-    if (length <= 12) {
-        *row = (struct row){view + 4, (size_t)length};
-        return true;
-    }
-    memcpy(&buffer, view + 8, 4);
-    memcpy(&offset, view + 12, 4);
-    if (buffer < 0 || (uint64_t)buffer >= column->buffer_count || offset < 0 ||
-        column->buffer_sizes[buffer] - offset < length)
-        return false;
-    *row = (struct row){column->buffers[buffer] + offset, (size_t)length};
     return true;
 }
 
@@ -167,7 +146,7 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     int64_t answered;
     unsigned length;
 
-    if (left < PCI_BLOCK || column->rows_layout == PYA_ROWS_VIEWS)
+    if (left < PCI_BLOCK)
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
         length = text_stride(column, *at);
@@ -196,6 +175,8 @@ int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_col
     struct row rows[MIXED_BLOCK];
     uint64_t at = 0, done = 0;
 
+    if (column->rows_layout == PYA_ROWS_VIEWS)
+        return match_views(image, scratch, column, ids, error);
     while (done < column->rows) {
         unsigned count = column->rows - done < MIXED_BLOCK ? (unsigned)(column->rows - done) : MIXED_BLOCK;
         int64_t run = match_run(image, scratch, column, done, &at, ids + done);

@@ -12,6 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from pyalias.errors import InvalidModaliasError
+from pyalias.partial import PartialAnswer
+from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +27,10 @@ class Summary(NamedTuple):
     """What a scan counted.
 
     ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial``: of partial devices not all ids are
-    known, and so not what claims them. ``rejected`` rows could not be read and are no devices. ``modules``
-    counts the devices that each module claims, most first; one that several modules claim counts for each.
+    known. ``partial`` = ``certain`` + ``possible`` + ``none``: whatever the others are some module claims the
+    device; that depends on them; none does. ``rejected`` rows could not be read and are no devices.
+    ``modules`` counts the devices that each module claims (partial ones: for certain), most first; one that
+    several modules claim counts for each.
     """
 
     devices: int
@@ -38,21 +42,15 @@ class Summary(NamedTuple):
     modules: dict[str, int]
     seconds: float
     partial: int = 0
+    certain: int = 0
+    possible: int = 0
+    none: int = 0
     rejected: int = 0
 
     @property
     def rate(self) -> float:
         """Devices a second."""
         return self.devices / self.seconds if self.seconds else 0.0
-
-
-class _Answer(NamedTuple):
-    modules: tuple[str, ...]
-    error: str
-
-
-# In place of an answer: which modules claim the device depends on what is not known of it.
-_PARTIAL = _Answer((), "PARTIAL")
 
 
 def scan(
@@ -69,6 +67,7 @@ def scan(
     Raises:
         InventoryError: the inventory cannot be read, or its rows cannot be written in that form.
         FileAccessError: reading failed.
+        LimitError: of a partial device, as ``AliasIndex.lookup_partial``.
     """
     start = time.perf_counter()
     answers = _Answers(index, rows)
@@ -90,18 +89,18 @@ class _Answers:
         self._index = index
         self._rows = rows
         self._number_of_device: dict[str, int] = {}
-        self._number_of_answer: dict[_Answer, int] = {}
-        self._answers: list[_Answer] = []
+        self._number_of_answer: dict[RowAnswer, int] = {}
+        self._answers: list[RowAnswer] = []
         self._totals: list[int] = []
         self.devices = 0
 
     def count(self, devices: list[str], partial: frozenset[str] = frozenset()) -> None:
-        """Count a batch, looking up the devices not seen before but for the partial ones."""
+        """Count a batch, looking up the devices not seen before."""
         repeats = Counter(devices)
         numbers, totals = self._number_of_device, self._totals
         new = [device for device in repeats if device not in numbers]
-        self._learn([device for device in new if device in partial], _PARTIAL)
-        self._look_up([device for device in new if device not in partial])
+        self._look_up([device for device in new if device in partial], partial=True)
+        self._look_up([device for device in new if device not in partial], partial=False)
         for device, repeat in repeats.items():
             totals[numbers[device]] += repeat
         self.devices += len(devices)
@@ -109,15 +108,20 @@ class _Answers:
     def summary(self, blank: int, rejected: int, seconds: float) -> Summary:
         """All in numbers."""
         modules: Counter[str] = Counter()
-        matched = invalid = partial = 0
+        states: Counter[str] = Counter()
+        matched = invalid = 0
         for answer, total in zip(self._answers, self._totals, strict=True):
-            partial += total if answer is _PARTIAL else 0
-            invalid += total if answer.error and answer is not _PARTIAL else 0
-            matched += total if answer.modules else 0
+            if answer.error == PARTIAL:
+                states[answer.state] += total
+            elif answer.error:
+                invalid += total
+            elif answer.modules:
+                matched += total
             for module in set(answer.modules):
                 modules[module] += total
         # Modules claiming equally many devices stand by name, so that a summary is reproducible.
         ranked = sorted(modules.items(), key=lambda item: (-item[1], item[0]))
+        partial = states.total()
         unmatched = self.devices - matched - invalid - partial
         distinct = len(self._number_of_device)
         return Summary(
@@ -130,41 +134,45 @@ class _Answers:
             modules=dict(ranked),
             seconds=seconds,
             partial=partial,
+            certain=states["certain"],
+            possible=states["possible"],
+            none=states["none"],
             rejected=rejected,
         )
 
-    def _learn(self, devices: list[str], answer: _Answer) -> None:
-        for device in devices:
-            self._rows.learn(device, *answer)
-            self._number_of_device[device] = self._number(answer)
-
-    def _look_up(self, devices: list[str]) -> None:
+    def _look_up(self, devices: list[str], *, partial: bool) -> None:
         if not devices:
             return
-        answers = self._index.lookup_many(devices)
-        ids = answers.ids.tolist()
-        number_of_id = {i: self._number(_Answer(answers.table[i], "")) for i in set(ids)}
-        numbers = [number_of_id[i] for i in ids]
+        index = self._index
+        answers = index.lookup_many(devices, partial=True) if partial else index.lookup_many(devices)
+        number_of_id = {i: self._number(_row_answer(answers.table[i])) for i in set(answers.ids)}
+        numbers = [number_of_id[i] for i in answers.ids]
         for row in answers.invalid:
-            numbers[row] = self._number(self._refusal(devices[row]))
+            numbers[row] = self._number(self._refusal(devices[row], partial=partial))
         for device, number in zip(devices, numbers, strict=True):
-            self._rows.learn(device, *self._answers[number])
+            self._rows.learn(device, self._answers[number])
         self._number_of_device.update(zip(devices, numbers, strict=True))
 
-    def _number(self, answer: _Answer) -> int:
+    def _number(self, answer: RowAnswer) -> int:
         number = self._number_of_answer.setdefault(answer, len(self._answers))
         if number == len(self._answers):
             self._answers.append(answer)
             self._totals.append(0)
         return number
 
-    def _refusal(self, device: str) -> _Answer:
+    def _refusal(self, device: str, *, partial: bool) -> RowAnswer:
         """Which of libkmod's two errors it is, only the single lookup tells."""
         try:
-            modules = self._index.lookup(device)
+            found = self._index.lookup_partial(device) if partial else self._index.lookup(device)
         except InvalidModaliasError as error:
-            return _Answer((), errno.errorcode[error.errno])
-        return _Answer(modules, "")
+            return RowAnswer((), errno.errorcode[error.errno])
+        return _row_answer(found)
+
+
+def _row_answer(found: tuple[str, ...] | PartialAnswer) -> RowAnswer:
+    if not isinstance(found, PartialAnswer):
+        return RowAnswer(found, "", "certain" if found else "none")
+    return RowAnswer(found.certain, PARTIAL if found.partial else "", found.state, found.possible)
 
 
 def _to_bytes(text: str) -> bytes:

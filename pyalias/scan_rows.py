@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pyalias.errors import InventoryError
 
@@ -21,10 +21,30 @@ if TYPE_CHECKING:
 
 ROW_FORMATS = ("csv", "jsonl")
 COLUMNS = ("device", "modules", "error")
+# Behind them, where devices may be partial.
+PARTIAL_COLUMNS = ("state", "possible")
+PARTIAL = "PARTIAL"
+"""The ``error`` of a partial device, whatever is known of its modules: it is none of the others."""
 
-_OWN_COLUMNS = frozenset(COLUMNS)
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]').search
 _encode_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class RowAnswer(NamedTuple):
+    """What a row says of its device.
+
+    ``state`` and ``possible`` are those of a ``PartialAnswer``; a device of which all is known is
+    ``certain`` or ``none``, one that libkmod refuses has no state.
+    """
+
+    modules: tuple[str, ...]
+    error: str = ""
+    state: str = ""
+    possible: tuple[str, ...] = ()
+
+    def cells(self, device: str) -> tuple[str, str, str, str, str]:
+        """In text: ``COLUMNS``, then ``PARTIAL_COLUMNS``."""
+        return device, " ".join(self.modules), self.error, self.state, " ".join(self.possible)
 
 
 class RowWriter(Protocol):
@@ -33,41 +53,45 @@ class RowWriter(Protocol):
     def header(self) -> str:
         """What stands before the first row."""
 
-    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
+    def learn(self, device: str, answer: RowAnswer) -> None:
         """Prepare what is written for a device."""
 
     def render(self, batch: Batch) -> str:
         """The rows of a batch."""
 
 
-def make_row_writer(output_format: str, columns: Sequence[str]) -> RowWriter:
+def make_row_writer(output_format: str, columns: Sequence[str], *, partial: bool = False) -> RowWriter:
     """The writer for one of ``ROW_FORMATS`` and the other columns of the input.
+
+    With ``partial`` there are ``PARTIAL_COLUMNS`` too.
 
     Raises:
         InventoryError: the input has a column that the output writes itself.
     """
-    _check_columns(columns)
+    own = (*COLUMNS, *PARTIAL_COLUMNS) if partial else COLUMNS
+    _check_columns(own, columns)
     if output_format == "jsonl":
-        return _JsonRows(columns)
-    return _CsvRowsWithColumns(columns) if columns else _CsvRows()
+        return _JsonRows(columns, own)
+    return _CsvRowsWithColumns(columns, own) if columns else _CsvRows(own)
 
 
-def _check_columns(columns: Iterable[str]) -> None:
-    twice = _OWN_COLUMNS.intersection(columns)
+def _check_columns(own: Iterable[str], columns: Iterable[str]) -> None:
+    twice = set(own).intersection(columns)
     if twice:
         names = ", ".join(sorted(twice))
         raise InventoryError(f"the input has columns that the output writes itself, rename them: {names}")
 
 
 class _CsvRows:
-    def __init__(self) -> None:
+    def __init__(self, own: Sequence[str]) -> None:
+        self._own = own
         self._lines: dict[str, str] = {}
 
     def header(self) -> str:
-        return ",".join(COLUMNS) + "\n"
+        return ",".join(self._own) + "\n"
 
-    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
-        cells = map(_quote, (device, " ".join(modules), error))
+    def learn(self, device: str, answer: RowAnswer) -> None:
+        cells = map(_quote, answer.cells(device)[: len(self._own)])
         self._lines[device] = ",".join(cells) + "\n"
 
     def render(self, batch: Batch) -> str:
@@ -77,15 +101,16 @@ class _CsvRows:
 
 
 class _CsvRowsWithColumns:
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], own: Sequence[str]) -> None:
         self._columns = tuple(columns)
-        self._cells: dict[str, tuple[str, str, str]] = {}
+        self._own = own
+        self._cells: dict[str, tuple[str, ...]] = {}
 
     def header(self) -> str:
-        return ",".join(map(_quote, (*self._columns, *COLUMNS))) + "\n"
+        return ",".join(map(_quote, (*self._columns, *self._own))) + "\n"
 
-    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
-        self._cells[device] = (device, " ".join(modules), error)
+    def learn(self, device: str, answer: RowAnswer) -> None:
+        self._cells[device] = answer.cells(device)[: len(self._own)]
 
     def render(self, batch: Batch) -> str:
         answers = map(self._cells.__getitem__, batch.devices)
@@ -103,35 +128,39 @@ class _CsvRowsWithColumns:
 
 
 class _JsonRows:
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], own: Sequence[str]) -> None:
         self._columns = tuple(columns)
+        self._own = frozenset(own)
         self._lines: dict[str, str] = {}
 
     def header(self) -> str:
         return ""
 
-    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
-        answer: dict[str, object] = {"device": device, "modules": modules}
-        if error:
-            answer["error"] = error
-        self._lines[device] = _encode_json(answer) + "\n"
+    def learn(self, device: str, answer: RowAnswer) -> None:
+        line: dict[str, object] = {"device": device, "modules": answer.modules}
+        if answer.error:
+            line["error"] = answer.error
+        if answer.state and "state" in self._own:
+            line["state"] = answer.state
+        if answer.error == PARTIAL:
+            line["possible"] = answer.possible
+        self._lines[device] = _encode_json(line) + "\n"
 
     def render(self, batch: Batch) -> str:
         lines = map(self._lines.__getitem__, batch.devices)
         if batch.records is not None:
-            return "".join(map(_join_objects, batch.records, lines))
+            return "".join(map(self._join, batch.records, lines))
         if batch.cells is not None:
             records = (dict(zip(self._columns, row, strict=True)) for row in batch.cells)
-            return "".join(map(_join_objects, records, lines))
+            return "".join(map(self._join, records, lines))
         return "".join(lines)
 
-
-def _join_objects(record: dict[str, Any], line: str) -> str:
-    """One object with the keys of both; the second is text already."""
-    if not record:
-        return line
-    _check_columns(record)
-    return f"{_encode_json(record)[:-1]}, {line[1:]}"
+    def _join(self, record: dict[str, Any], line: str) -> str:
+        """One object with the keys of both; the second is text already."""
+        if not record:
+            return line
+        _check_columns(self._own, record)
+        return f"{_encode_json(record)[:-1]}, {line[1:]}"
 
 
 def _quote(value: str) -> str:

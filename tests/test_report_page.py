@@ -9,7 +9,7 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-import numpy
+import numpy as np
 import pytest
 from support.browser import Browser, open_browser
 from support.reports import DEVICES, HOSTILE, report_of, write_csv
@@ -127,7 +127,7 @@ def share_of(picture: Image, box: tuple[float, ...], colour: tuple[int, int, int
     """Which share of a box has a colour, give or take the smoothing of edges."""
     left, top, width, height = box
     part = picture.crop((round(left), round(top), round(left + width), round(top + height)))
-    near = numpy.abs(numpy.asarray(part, dtype=int) - colour).max(axis=2) <= 3
+    near = np.abs(np.asarray(part, dtype=int) - colour).max(axis=2) <= 3
     return float(near.mean())
 
 
@@ -145,11 +145,11 @@ def faults(browser: Browser, report: Report) -> list[str]:
         found.append("the edge of the page is not paper")
     bar, *boxes = browser.boxes(".whole .bar", *PLOTS, *REGIONS)
     summary = report.summary
-    for state, part in (("claimed", summary.matched), ("unclaimed", summary.unmatched)):
+    for state, part in (("matched", summary.matched), ("unmatched", summary.unmatched)):
         share = share_of(picture, bar, browser.colour(f".whole .bar .{state}"))
         if abs(share - part / summary.devices) > 0.02:
             found.append(f"the bar has {share:.3f} of {state}")
-    unclaimed = browser.colour(".whole .unclaimed")
+    unclaimed = browser.colour(".whole .unmatched")
     for name, box in zip(PLOTS, boxes, strict=False):
         share = share_of(picture, box, unclaimed)
         if not 0.01 < share < 0.9:
@@ -361,7 +361,7 @@ def broken(page: Path, old: str, new: str) -> Path:
         ("</body>", '<img src="http://example.invalid/x"></body>', "Content Security Policy"),
         ('<table id="unclaimed-devices">', '<table id="unclaimed-devices" hidden>', "is blank"),
         ("</style>", "body { visibility: hidden }</style>", "is blank"),
-        ("</style>", ".bar .claimed { max-width: 5% }</style>", "the bar has"),
+        ("</style>", ".bar .matched { max-width: 5% }</style>", "the bar has"),
         ("</style>", "section { width: 2000px }</style>", "wider than the window"),
     ],
 )

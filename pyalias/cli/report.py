@@ -65,6 +65,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--host-column", metavar="NAME", help="CSV column or JSON key of the host (default: host, if there)"
     )
+    parser.add_argument(
+        "--partial", action="store_true", help="take * and ? in the devices of a list for what is unknown"
+    )
     parser.add_argument("--host", metavar="NAME", help="the host, where the inventory does not name it")
     parser.add_argument(
         "--rejects", metavar="FILE", help="write rows that cannot be read to a file, as JSON Lines"
@@ -129,6 +132,7 @@ def _open_input(
         "column": options.column,
         "host": options.host,
         "rejects": rejects,
+        "partial": options.partial,
     }
     if options.file == _STANDARD:
         yield Inventory(sys.stdin.buffer, "standard input", **choices)

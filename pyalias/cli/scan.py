@@ -38,13 +38,17 @@ Input (UTF-8; any other byte survives; .gz, .xz and .bz2 files are decompressed)
           hw-probe-json
 
 A row that cannot be read ends the scan with an error that names record and field; with --rejects it goes
-to that file with the reason, and the scan goes on. A device of which not all ids are known (most
-programs leave some out) is counted as partial, and its error is PARTIAL: neither claimed nor unclaimed.
+to that file with the reason, and the scan goes on.
+
+A device of which not all ids are known (most programs leave some out) is partial: its device has * for
+what is unknown, its error is PARTIAL, and it is counted by itself: certain (a module claims it whatever
+the unknown ids are), possible (for some of them) or none. Lists have such devices with --partial alone.
 
 Output: the input's other columns unchanged, then device, modules (CSV: separated by blanks) and, for
-names that libkmod refuses, error (EINVAL: unbalanced brackets). An output file is written completely
-or not at all. Without --output-format it is that of the output's name, else JSON Lines for JSON
-Lines, else CSV.
+names that libkmod refuses, error (EINVAL: unbalanced brackets); where devices may be partial also state
+(certain, possible or none) and possible, the modules that claim it for some of the unknown ids. An
+output file is written completely or not at all. Without --output-format it is that of the output's
+name, else JSON Lines for JSON Lines, else CSV.
 
 Each distinct device is looked up once and kept: memory grows by a few hundred bytes a distinct device (a
 fleet has thousands) and not with the number of rows. Distinct devices are counted exactly.
@@ -100,6 +104,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--rejects", metavar="FILE", help="write rows that cannot be read to a file, as JSON Lines"
     )
+    parser.add_argument(
+        "--partial", action="store_true", help="take * and ? in the devices of a list for what is unknown"
+    )
     parser.add_argument("--host", metavar="NAME", help="the host, where the inventory does not name it")
     parser.add_argument("--names", action="store_true", help="add names from pci.ids and usb.ids to records")
     parser.add_argument("--summary-json", metavar="FILE", help="also write the summary to a file, as JSON")
@@ -117,7 +124,8 @@ def run(options: argparse.Namespace) -> int:
         rejects = _open_rejects(options, stack)
         inventory = stack.enter_context(_open_input(options, rejects))
         index = stack.enter_context(open_index(options))
-        rows = make_row_writer(_output_format(options, inventory), inventory.columns)
+        form = _output_format(options, inventory)
+        rows = make_row_writer(form, inventory.columns, partial=inventory.partial)
         with _open_output(options) as output, _progress(options, inventory) as progress:
             summary = scan(index, inventory, rows, output.write, progress)
     numbers = _numbers(summary) | {"index": index_source(options), "input": inventory.name}
@@ -146,6 +154,7 @@ def _open_input(
         "host": options.host,
         "rejects": rejects,
         "names": DeviceNames() if options.names else None,
+        "partial": options.partial,
     }
     if options.file == _STANDARD:
         yield Inventory(sys.stdin.buffer, "standard input", **choices)
@@ -198,7 +207,7 @@ def summary_text(summary: Summary, source: str) -> str:
         ("matched", _share(summary.matched, summary.devices)),
         ("unmatched", _share(summary.unmatched, summary.devices)),
         ("invalid", _share(summary.invalid, summary.devices)),
-        *([("partial", _share(summary.partial, summary.devices))] if summary.partial else []),
+        *_partial_lines(summary),
         *([("rejected", f"{summary.rejected:,} rows")] if summary.rejected else []),
         ("blank lines", f"{summary.blank:,}"),
         ("top modules", ", ".join(f"{module} {devices:,}" for module, devices in top) or "none"),
@@ -206,6 +215,18 @@ def summary_text(summary: Summary, source: str) -> str:
         ("index", source),
     ]
     return "\n".join(f"{name:<12} {value}" for name, value in lines)
+
+
+def _partial_lines(summary: Summary) -> list[tuple[str, str]]:
+    if not summary.partial:
+        return []
+    parts = {
+        "partial": summary.partial,
+        "  certain": summary.certain,
+        "  possible": summary.possible,
+        "  none": summary.none,
+    }
+    return [(name, _share(part, summary.devices)) for name, part in parts.items()]
 
 
 def _share(part: int, whole: int) -> str:

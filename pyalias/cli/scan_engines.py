@@ -86,6 +86,8 @@ def run_with_duckdb(options: argparse.Namespace) -> int:
         raise EngineError("DuckDB reads files: standard input is for the plain engine")
     if options.format == "list":
         raise EngineError("DuckDB reads Parquet, CSV and JSON Lines; a plain list is for the plain engine")
+    if options.partial:
+        raise EngineError("--partial is for the plain engine: what DuckDB reads is taken literally")
     with open_index(options) as index:
         devices = open_files([options.file, *options.more], format=options.format, column=options.column)
         counts = (_scan_in_parts if _in_parts(options) else _scan_to_file)(options, index, devices)

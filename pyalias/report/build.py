@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias import __version__
 from pyalias.inventory import DeviceNames
 from pyalias.report.describe import Description, describe
 from pyalias.report.model import (
+    STATES,
     Counts,
     Coverage,
     DeviceRow,
@@ -24,10 +26,12 @@ from pyalias.scan import scan
 from pyalias.vfio import choose_many
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pyalias.index import AliasIndex
     from pyalias.inventory import Inventory, Reject
+    from pyalias.scan import Summary
+    from pyalias.vfio import Choice
 
 
 class _Group(NamedTuple):
@@ -43,13 +47,14 @@ _WITHOUT_SYSTEM = _Group("without system")
 
 
 class _Counted(NamedTuple):
-    """A case with its description, its counts, and the groups that it is counted in."""
+    """A case with its description, its VFIO driver, its counts, and the groups that it is counted in."""
 
-    number: int
+    kernel: str
     case: Case
     description: Description
+    variant: Choice | None
     devices: int
-    groups: tuple[_Group, ...]
+    groups: frozenset[_Group]
 
 
 def build_report(
@@ -78,47 +83,21 @@ def build_report(
     Raises:
         InventoryError: the inventory cannot be read, or lacks the column.
         FileAccessError: reading failed.
+        LimitError: of a partial device, as ``AliasIndex.lookup_partial``.
     """
     tally = Tally(inventory.columns, host_column)
     summary = scan(index, inventory, tally, _write_nothing, progress)
-    names = names or DeviceNames()
-    counted = [_counted(tally, number, index_name, names) for number in range(len(tally.cases))]
-    hosts = tally.hosts_with([(*case.groups, case.number) for case in counted])
-    found = Counter[tuple[_Group, str]]()
-    for case in counted:
-        for group in case.groups:
-            found[group, case.case.found] += case.devices
-
-    def counts(group: _Group) -> Counts:
-        fates = {fate: found[group, fate] for fate in ("matched", "unmatched", "invalid", "partial")}
-        return Counts(hosts[group], hosts[group._replace(unmatched=True)], sum(fates.values()), **fates)
-
-    def coverage(kind: str) -> Table[Coverage]:
-        groups = {group for group, _ in found if group.kind == kind and not group.unmatched}
-        rows = [Coverage(group.name, counts(group)) for group in groups]
-        return first_rows(sorted(rows, key=lambda row: (-row.counts.devices, row.name)))
-
-    def rows_of(fate: str) -> Table[DeviceRow]:
-        rows = [_device_row(case, hosts[case.number]) for case in counted if case.case.found == fate]
-        return first_rows(sorted(rows, key=_rank))
-
+    counted = _count(tally, {"": index}, index_name, names or DeviceNames())
+    hosts = tally.hosts_with([case.groups for case in counted])
     return Report(
         source=inventory.name,
         index_name=index_name,
         created=(created or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M %Z"),
         version=__version__,
         summary=summary,
-        totals=counts(_ALL),
-        totals_without_system=counts(_WITHOUT_SYSTEM),
         configurations=tally.configurations,
-        kernels=coverage("kernel"),
-        classes=coverage("class"),
-        unmatched=rows_of("unmatched"),
-        partial=rows_of("partial"),
-        invalid=rows_of("invalid"),
-        modules=_modules(counted, hosts, summary.modules),
-        variants=_variants(index, counted, hosts),
         rejects=tuple(rejects),
+        **_Tables(counted, hosts).all(summary),
     )
 
 
@@ -126,48 +105,150 @@ def _write_nothing(data: bytes) -> None:
     del data
 
 
-def _counted(tally: Tally, number: int, kernel: str, names: DeviceNames) -> _Counted:
-    case = tally.cases[number]
-    description = describe(case.device, names)
-    groups = [_ALL, _Group("kernel", kernel), _Group("class", description.device_class)]
-    if not description.system:
-        groups.append(_WITHOUT_SYSTEM)
-    if case.found == "unmatched":
-        groups += [group._replace(unmatched=True) for group in groups]
-    groups += [_Group("module", module) for module in set(case.modules)]
-    return _Counted(number, case, description, tally.devices_of(number), tuple(groups))
+# ---- what each case is counted in ----
 
 
-def _device_row(counted: _Counted, hosts: int) -> DeviceRow:
-    return DeviceRow(counted.case.device, *counted.description, "", hosts, counted.devices)
+def _count(
+    tally: Tally, indexes: Mapping[str, AliasIndex], index_name: str, names: DeviceNames
+) -> list[_Counted]:
+    variants = _variants(tally.cases, indexes)
+    counted = []
+    for number, (case, variant) in enumerate(zip(tally.cases, variants, strict=True)):
+        kernel = case.kernel or index_name
+        description = describe(case.device, names)
+        groups = _groups(case, kernel, description, variant)
+        counted.append(_Counted(kernel, case, description, variant, tally.devices_of(number), groups))
+    return counted
 
 
-def _rank(row: DeviceRow) -> tuple[int, int, str]:
-    return -row.hosts, -row.devices, row.modalias
-
-
-def _modules(
-    counted: Iterable[_Counted], hosts: Counter[Hashable], devices: dict[str, int]
-) -> Table[ModuleRow]:
-    """In the order of the summary."""
-    distinct = Counter(module for case in counted for module in set(case.case.modules))
-    return first_rows(
-        [
-            ModuleRow(module, hosts[_Group("module", module)], count, distinct[module])
-            for module, count in devices.items()
+def _variants(cases: Sequence[Case], indexes: Mapping[str, AliasIndex]) -> list[Choice | None]:
+    """The VFIO driver of each case, where its alias asks for more than any device."""
+    variants: list[Choice | None] = [None] * len(cases)
+    for kernel, index in indexes.items():
+        places = [
+            place
+            for place, case in enumerate(cases)
+            if case.kernel == kernel and case.device.startswith("pci:") and not case.answer.error
         ]
-    )
+        choices = choose_many(index, [cases[place].device for place in places])
+        for place, choice in zip(places, choices, strict=True):
+            variants[place] = None if choice is None or choice.generic else choice
+    return variants
 
 
-def _variants(index: AliasIndex, counted: Sequence[_Counted], hosts: Counter[Hashable]) -> Table[VariantRow]:
-    """Devices for which a ``vfio_pci:`` alias asks for more than any device."""
-    whole = [case for case in counted if case.case.device.startswith("pci:") and not case.case.error]
-    choices = choose_many(index, [case.case.device for case in whole])
-    rows = [
-        VariantRow(
-            choice.module, choice.alias.pattern, _device_row(case, hosts[case.number]), choice.ambiguous
+def _groups(case: Case, kernel: str, description: Description, variant: Choice | None) -> frozenset[_Group]:
+    groups = {_ALL, _Group("kernel", kernel), _Group("class", description.device_class)}
+    if not description.system:
+        groups.add(_WITHOUT_SYSTEM)
+    if case.state == "unmatched":
+        groups |= {group._replace(unmatched=True) for group in groups}
+    groups |= {_Group("module", module) for module in case.answer.modules}
+    groups.add(_Group(case.state, case.device))
+    if variant is not None:
+        groups.add(_Group(f"variant {variant.module}", case.device))
+    return frozenset(groups)
+
+
+# ---- tables ----
+
+
+class _Tables:
+    """The tables of a report, from what was counted; ``hosts`` tells how many there are in each group."""
+
+    def __init__(self, counted: Sequence[_Counted], hosts: Counter[_Group]) -> None:
+        self._counted = counted
+        self._hosts = hosts
+        self._devices: Counter[tuple[_Group, str]] = Counter()
+        for case in counted:
+            for group in case.groups:
+                self._devices[group, case.case.state] += case.devices
+
+    def all(self, summary: Summary) -> dict[str, Any]:
+        """By the names of the fields of ``Report``."""
+        return {
+            "totals": self._counts(_ALL),
+            "totals_without_system": self._counts(_WITHOUT_SYSTEM),
+            "kernels": self._coverage("kernel"),
+            "classes": self._coverage("class"),
+            "unmatched": self._rows("unmatched"),
+            "partial": self._rows("certain", "possible", "none"),
+            "invalid": self._rows("invalid"),
+            "modules": self._modules(summary.modules),
+            "variants": self._variants(),
+        }
+
+    def _counts(self, group: _Group) -> Counts:
+        states = {state: self._devices[group, state] for state in STATES}
+        unmatched = self._hosts[group._replace(unmatched=True)]
+        return Counts(self._hosts[group], unmatched, sum(states.values()), **states)
+
+    def _coverage(self, kind: str) -> Table[Coverage]:
+        groups = {group for group, _ in self._devices if group.kind == kind and not group.unmatched}
+        rows = [Coverage(group.name, self._counts(group)) for group in groups]
+        return first_rows(sorted(rows, key=lambda row: (-row.counts.devices, row.name)))
+
+    def _rows(self, *states: str) -> Table[DeviceRow]:
+        """A row for each device and state, whatever the kernels."""
+        found: dict[tuple[str, str], list[_Counted]] = defaultdict(list)
+        for case in self._counted:
+            if case.case.state in states:
+                found[case.case.state, case.case.device].append(case)
+        rows = []
+        for (state, device), cases in found.items():
+            row = DeviceRow(
+                device,
+                *cases[0].description,
+                state,
+                _kernels(cases),
+                _distinct(case.case.answer.modules for case in cases),
+                _distinct(case.case.answer.possible for case in cases),
+                self._hosts[_Group(state, device)],
+                sum(case.devices for case in cases),
+            )
+            rows.append(row)
+        return first_rows(sorted(rows, key=_rank))
+
+    def _modules(self, devices: Mapping[str, int]) -> Table[ModuleRow]:
+        """In the order of the summary."""
+        found = {(module, case.case.device) for case in self._counted for module in case.case.answer.modules}
+        distinct = Counter(module for module, _ in found)
+        return first_rows(
+            [
+                ModuleRow(module, self._hosts[_Group("module", module)], count, distinct[module])
+                for module, count in devices.items()
+            ]
         )
-        for case, choice in zip(whole, choices, strict=True)
-        if choice is not None and not choice.generic
-    ]
-    return first_rows(sorted(rows, key=lambda row: _rank(row.device)))
+
+    def _variants(self) -> Table[VariantRow]:
+        found: dict[tuple[str, str], list[_Counted]] = defaultdict(list)
+        for case in self._counted:
+            if case.variant is not None:
+                found[case.variant.module, case.case.device].append(case)
+        rows = []
+        for (module, device), cases in found.items():
+            choice = cases[0].variant
+            assert choice is not None
+            row = VariantRow(
+                module,
+                choice.alias.pattern,
+                choice.ambiguous,
+                device,
+                cases[0].description.name,
+                _kernels(cases),
+                self._hosts[_Group(f"variant {module}", device)],
+                sum(case.devices for case in cases),
+            )
+            rows.append(row)
+        return first_rows(sorted(rows, key=_rank))
+
+
+def _kernels(cases: Iterable[_Counted]) -> tuple[str, ...]:
+    return tuple(sorted({case.kernel for case in cases}))
+
+
+def _distinct(names: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(names)))
+
+
+def _rank(row: DeviceRow | VariantRow) -> tuple[int, int, str]:
+    return -row.hosts, -row.devices, row.modalias

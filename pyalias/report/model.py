@@ -31,6 +31,18 @@ def first_rows(ranked: list[Row]) -> Table[Row]:
     return Table(tuple(ranked[:LONGEST_TABLE]), len(ranked))
 
 
+STATES = {
+    "matched": "claimed",
+    "certain": "partial, claimed for certain",
+    "possible": "partial, may be claimed",
+    "none": "partial, unclaimed for certain",
+    "unknown": "kernel unknown",
+    "invalid": "invalid",
+    "unmatched": "unclaimed",
+}
+"""The fields of ``Summary`` of which each device counts for exactly one, and what a page calls them."""
+
+
 class Counts(NamedTuple):
     """Devices by what was found, in the words of ``Summary``, and the hosts that have them.
 
@@ -44,7 +56,22 @@ class Counts(NamedTuple):
     matched: int
     unmatched: int
     invalid: int
-    partial: int
+    certain: int
+    possible: int
+    none: int
+    unknown: int
+
+    @property
+    def partial(self) -> int:
+        """Devices of which not all ids are known."""
+        return self.certain + self.possible + self.none
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """The states that devices are in: name, words, and how many."""
+        return [
+            (state, words, getattr(self, state)) for state, words in STATES.items() if getattr(self, state)
+        ]
 
 
 class Coverage(NamedTuple):
@@ -55,13 +82,20 @@ class Coverage(NamedTuple):
 
 
 class DeviceRow(NamedTuple):
-    """A distinct device; ``system`` tells bridges and what else a kernel seldom has a module for."""
+    """A distinct device that is in a state of ``STATES`` on some kernels.
+
+    ``system`` tells bridges and what else a kernel seldom has a module for. ``modules`` claim it (partial
+    devices: for certain), ``possible`` ones claim it for some of its unknown ids.
+    """
 
     modalias: str
     name: str
     device_class: str
     system: bool
-    kernel: str
+    state: str
+    kernels: tuple[str, ...]
+    modules: tuple[str, ...]
+    possible: tuple[str, ...]
     hosts: int
     devices: int
 
@@ -76,12 +110,19 @@ class ModuleRow(NamedTuple):
 
 
 class VariantRow(NamedTuple):
-    """A device that has a VFIO driver of its own; ``ambiguous``: another module's alias is as specific."""
+    """A device that has a VFIO driver of its own on some kernels.
+
+    ``ambiguous``: another module's alias is as specific.
+    """
 
     module: str
     pattern: str
-    device: DeviceRow
     ambiguous: bool
+    modalias: str
+    name: str
+    kernels: tuple[str, ...]
+    hosts: int
+    devices: int
 
 
 class Report(NamedTuple):

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pyalias.errors import MissingLibraryError
+from pyalias.report.model import STATES
 from pyalias.report.text import plain_text
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ _CONFIG: dict[str, Any] = {
     },
     "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "title": None, "orient": "top"},
 }
+_ORDER = {state: order for order, state in enumerate(STATES)}
 _LONGEST_LABEL = 46
 # Of a character in the widest of the usual fonts: the reader's may be wider than the one measured here.
 _CHARACTER = 7.4
-SHARES = ("claimed", "partial", "invalid", "unclaimed")
 
 
 def plot_devices(rows: Sequence[DeviceRow], *, by_hosts: bool) -> str:
@@ -55,23 +56,22 @@ def plot_devices(rows: Sequence[DeviceRow], *, by_hosts: bool) -> str:
                 "type": "quantitative",
                 "axis": {"title": "hosts" if by_hosts else "devices", "tickMinStep": 1, "format": ",d"},
             },
-            "color": {"value": "var(--unclaimed)"},
+            "color": {"value": "var(--unmatched)"},
         },
     )
 
 
 def plot_coverage(rows: Sequence[Coverage]) -> str:
-    """Bars of the same length: which share of each row's devices is claimed, partial, invalid, unclaimed."""
+    """Bars of the same length: which share of each row's devices is in which state."""
     labels = _labels(row.name for row in rows)
     values = []
     for label, (_, counts) in zip(labels, rows, strict=True):
-        shares = (counts.matched, counts.partial, counts.invalid, counts.unmatched)
         values += [
-            {"label": label, "state": state, "order": order, "count": count}
-            for order, (state, count) in enumerate(zip(SHARES, shares, strict=True))
-            if count
+            {"label": label, "state": words, "order": _ORDER[state], "count": count}
+            for state, words, count in counts.parts
         ]
-    used = [state for state in SHARES if any(value["state"] == state for value in values)]
+    found = {value["state"] for value in values}
+    used = {words: f"var(--{state})" for state, words in STATES.items() if words in found}
     return _draw(
         values,
         {
@@ -85,7 +85,7 @@ def plot_coverage(rows: Sequence[Coverage]) -> str:
             "color": {
                 "field": "state",
                 "type": "nominal",
-                "scale": {"domain": used, "range": [f"var(--{state})" for state in used]},
+                "scale": {"domain": list(used), "range": list(used.values())},
             },
             "order": {"field": "order", "type": "quantitative"},
         },

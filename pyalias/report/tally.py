@@ -11,9 +11,10 @@ from array import array
 from collections import Counter
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pyalias.errors import InventoryError
+from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -22,20 +23,28 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST_COLUMN = "host"
 
+_Group = TypeVar("_Group")
+
+
+_STATE_OF_ERROR = {"UNKNOWN_KERNEL": "unknown"}
+
 
 class Case(NamedTuple):
-    """A distinct device and what the scan found for it."""
+    """A distinct device on a kernel, and what the scan found for it; no name where there is one kernel."""
 
+    kernel: str
     device: str
-    modules: tuple[str, ...]
-    error: str
+    answer: RowAnswer
 
     @property
-    def found(self) -> str:
+    def state(self) -> str:
         """The field of ``Summary`` that counts it."""
-        if self.error:
-            return "partial" if self.error == "PARTIAL" else "invalid"
-        return "matched" if self.modules else "unmatched"
+        answer = self.answer
+        if answer.error == PARTIAL:
+            return answer.state
+        if answer.error:
+            return _STATE_OF_ERROR.get(answer.error, "invalid")
+        return "matched" if answer.modules else "unmatched"
 
 
 class _DeviceSet:
@@ -65,7 +74,7 @@ class Tally:
         self._host_column = host_column or DEFAULT_HOST_COLUMN
         self._place = columns.index(self._host_column) if self._host_column in columns else None
         self.cases: list[Case] = []
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[Hashable, int] = {}
         self._devices: Counter[int] = Counter()
         self._set_of_host: dict[str, _DeviceSet] = {}
         self._sets: dict[bytes, _DeviceSet] = {}
@@ -76,14 +85,15 @@ class Tally:
         """Nothing."""
         return ""
 
-    def learn(self, device: str, modules: Sequence[str], error: str) -> None:
-        """Number a device."""
-        self._numbers[device] = len(self.cases)
-        self.cases.append(Case(device, tuple(modules), error))
+    def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
+        """Number a device; ``key`` is a pair of kernel and device where there are several kernels."""
+        self._numbers[device if key is None else key] = len(self.cases)
+        kernel = key[0] if isinstance(key, tuple) else ""
+        self.cases.append(Case(kernel, device, answer))
 
-    def render(self, batch: Batch) -> str:
+    def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:
         """Count a batch; no text."""
-        numbers = list(map(self._numbers.__getitem__, batch.devices))
+        numbers = list(map(self._numbers.__getitem__, batch.devices if keys is None else keys))
         self._devices.update(numbers)
         hosts = self._hosts(batch)
         if hosts is not None:
@@ -132,15 +142,15 @@ class Tally:
         """How many rows have the case of that number."""
         return self._devices[number]
 
-    def hosts_with(self, groups: Sequence[Iterable[Hashable]]) -> Counter[Hashable]:
+    def hosts_with(self, groups: Sequence[frozenset[_Group]]) -> Counter[_Group]:
         """How many hosts have a device of each group; ``groups[number]`` are those of a case.
 
         O(distinct sets of devices * devices in a set).
         """
-        found: Counter[Hashable] = Counter()
+        found: Counter[_Group] = Counter()
         for device_set in self._sets.values():
             numbers = array("I", device_set.key)
-            for group in set().union(*(groups[number] for number in numbers)):
+            for group in frozenset[_Group]().union(*(groups[number] for number in numbers)):
                 found[group] += device_set.hosts
         return found
 
