@@ -132,7 +132,8 @@ def share_of(picture: Image, box: tuple[float, ...], colour: tuple[int, int, int
 
 
 REGIONS = ("h1", "#overview .figures", "#unclaimed .plot svg", TABLE, "#class-coverage", ".words")
-PLOTS = ("#unclaimed .plot svg", "#classes .plot svg")
+PLOT = "#unclaimed .plot svg"
+WIDE_PLOT = "#classes .plot svg"
 
 
 def faults(browser: Browser, report: Report) -> list[str]:
@@ -143,18 +144,20 @@ def faults(browser: Browser, report: Report) -> list[str]:
         found.append("the page is wider than the window")
     if share_of(picture, (0, 0, 8, picture.height), browser.colour("body")) < 0.99:
         found.append("the edge of the page is not paper")
-    bar, *boxes = browser.boxes(".whole .bar", *PLOTS, *REGIONS)
+    bar, plot, wide_plot, *boxes = browser.boxes(".whole .bar", PLOT, WIDE_PLOT, *REGIONS)
     summary = report.summary
     for state, part in (("matched", summary.matched), ("unmatched", summary.unmatched)):
         share = share_of(picture, bar, browser.colour(f".whole .bar .{state}"))
         if abs(share - part / summary.devices) > 0.02:
             found.append(f"the bar has {share:.3f} of {state}")
     unclaimed = browser.colour(".whole .unmatched")
-    for name, box in zip(PLOTS, boxes, strict=False):
+    # On a phone the plot of shares gives way to the bars of its table.
+    plots = {PLOT: plot} if picture.width < 640 else {PLOT: plot, WIDE_PLOT: wide_plot}
+    for name, box in plots.items():
         share = share_of(picture, box, unclaimed)
         if not 0.01 < share < 0.9:
             found.append(f"{name} has {share:.3f} of its bars' colour")
-    for name, box in zip(REGIONS, boxes[len(PLOTS) :], strict=True):
+    for name, box in zip(REGIONS, boxes, strict=True):
         left, top, width, height = map(round, box)
         few = picture.crop((left, top, left + width, top + height)).getcolors(8)  # None where there are more
         if width < 100 or height < 20 or few:

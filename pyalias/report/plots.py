@@ -34,7 +34,6 @@ _CONFIG: dict[str, Any] = {
         "titleFontWeight": "normal",
         "labelLimit": 0,
     },
-    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "title": None, "orient": "top"},
 }
 _ORDER = {state: order for order, state in enumerate(STATES)}
 _LONGEST_LABEL = 46
@@ -86,6 +85,7 @@ def plot_coverage(rows: Sequence[Coverage]) -> str:
                 "field": "state",
                 "type": "nominal",
                 "scale": {"domain": list(used), "range": list(used.values())},
+                "legend": None,  # the page has its own
             },
             "order": {"field": "order", "type": "quantitative"},
         },
