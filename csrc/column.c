@@ -98,22 +98,6 @@ static const uint8_t *end_of_rows(const pya_column *column)
     }
 }
 
-/* The length that the next rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
-static unsigned text_stride(const pya_column *column, uint64_t at)
-{
-    static const uint8_t lengths[] = {PCI_LENGTH, USB_LENGTH};
-
-    for (unsigned l = 0; l < sizeof lengths; l++) {
-        size_t length = lengths[l], row = 0;
-        while (row < PCI_BLOCK && column->data_size - at > row * (length + 1) + length &&
-               column->data[at + row * (length + 1) + length] == column->separator)
-            row++;
-        if (row == PCI_BLOCK)
-            return (unsigned)length;
-    }
-    return 0;
-}
-
 static int64_t offset_at(const pya_column *column, uint64_t index)
 {
     return column->rows_layout == PYA_ROWS_OFFSETS32 ? ((const int32_t *)column->offsets)[index]
@@ -149,7 +133,8 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     if (left < PCI_BLOCK)
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
-        length = text_stride(column, *at);
+        length =
+            text_stride(column->data + *at, (size_t)(column->data_size - *at), (uint8_t)column->separator);
         if (length == 0) {
             answered = *at < column->data_size ? match_usb_block(image, scratch, column->data + *at, readable,
                                                                  (uint8_t)column->separator, ids)
