@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from support.inventories import INVENTORIES, SAMPLES, Sample
-from support.reports import DEVICES, HOSTILE, report_of, small_index, write_csv
+from support.reports import DEVICES, HOSTILE, REAL_DEVICES, report_of, small_index, write_csv
 
 import pyalias
 from pyalias.cli import main
@@ -131,8 +131,8 @@ def test_the_summary_is_the_scans_and_the_tables_add_up_to_it(
     assert summary._replace(seconds=0) == scanned._replace(seconds=0)
     for table in (report.classes, report.kernels):
         for field in ("devices", "partial", *STATES):
-            assert sum(getattr(row.counts, field) for row in table.rows) == getattr(summary, field, 0)
-            assert getattr(report.totals, field) == getattr(summary, field, 0)
+            assert sum(getattr(row.counts, field) for row in table.rows) == getattr(summary, field)
+            assert getattr(report.totals, field) == getattr(summary, field)
     assert {row.module: row.devices for row in report.modules.rows} == summary.modules
     for state in ("unmatched", "partial", "invalid"):
         assert sum(row.devices for row in getattr(report, state).rows) == getattr(summary, state)
@@ -174,6 +174,54 @@ def test_bad_rows_are_counted_and_shown(
     assert "<td>1 fields, the header has 2</td>" in page
     assert "<strong>Invalid devices: 1 (50.0%).</strong>" in page
     assert len((tmp_path / "rejects").read_text().splitlines()) == 2
+
+
+# ---- several kernels ----
+
+
+def test_several_kernels(indexes: dict[str, pyalias.AliasIndex], tmp_path: Path):
+    """Beside a report for each kernel's rows; kernels that the set lacks count apart."""
+    chance = random.Random(3)  # noqa: S311
+    releases = [*indexes, "5.4-gone", ""]
+    devices = [*DEVICES, *REAL_DEVICES]
+    rows = [
+        (f"h{host}", chance.choice(devices), releases[(host + (chance.random() < 0.1)) % len(releases)])
+        for host in range(60)
+        for _ in range(40)
+    ]
+    chance.shuffle(rows)
+    path = write_csv(tmp_path / "fleet.csv", rows, ("host", "modalias", "running"))
+    kernels = pyalias.AliasIndexSet.from_kernels(indexes)
+    with open_inventory(path) as inventory:
+        report = build_report(kernels, inventory, index_name="set", kernel_column="running")
+    summary, found = report.summary, {row.name: row.counts for row in report.kernels.rows}
+    assert summary.unknown == found["5.4-gone"].unknown + found["none named"].unknown > 0
+    hosts_unmatched, unmatched, modules = set(), defaultdict(set), defaultdict(set)
+    for release, index in indexes.items():
+        some = [(host, device) for host, device, running in rows if running == release]
+        one = report_of(tmp_path, write_csv(tmp_path / "one.csv", some), index=index)
+        assert found[release] == one.totals
+        assert summary.kernels is not None
+        assert summary.kernels[release].matched == one.summary.matched
+        for host, device in some:
+            if not index.lookup(device):
+                hosts_unmatched.add(host)
+                unmatched[device].add((host, release))
+            for module in index.lookup(device):
+                modules[module].add(host)
+    assert report.totals.hosts == 60
+    assert report.totals.hosts_unmatched == len(hosts_unmatched)
+    assert {row.modalias for row in report.unmatched.rows} == set(unmatched)
+    for row in report.unmatched.rows:
+        pairs = unmatched[row.modalias]
+        assert row.hosts == len({host for host, _ in pairs})
+        assert row.kernels == tuple(sorted({release for _, release in pairs}))
+    assert {row.module: row.hosts for row in report.modules.rows} == {
+        module: len(hosts) for module, hosts in modules.items()
+    }
+    page = render_page(report).decode()
+    assert "Coverage by kernel" in page
+    assert f"<strong>Devices on kernels that are not in the set: {summary.unknown:,}" in page
 
 
 # ---- hosts ----

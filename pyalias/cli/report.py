@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pyalias.atomic_file import AtomicFile
-from pyalias.cli.index_choice import add_index_options, index_source, open_index
+from pyalias.cli.index_choice import add_index_options, index_source, open_aliases
 from pyalias.cli.progress import Progress
 from pyalias.cli.scan import summary_text
 from pyalias.inventory import DEFAULT_COLUMN, FORMATS, Inventory, open_inventory
@@ -74,6 +74,11 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
     add_index_options(parser)
+    parser.add_argument(
+        "--kernel-column",
+        metavar="NAME",
+        help="with a set as --index: CSV column or JSON key of the kernel that a device is on",
+    )
     parser.set_defaults(run=run)
 
 
@@ -85,12 +90,14 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         rejects = _open_rejects(options, stack, first_rejects)
         inventory = stack.enter_context(_open_input(options, rejects))
-        index = stack.enter_context(open_index(options))
+        index = open_aliases(options)
+        stack.callback(index.close)
         progress = stack.enter_context(_progress(options, inventory))
         report = build_report(
             index,
             inventory,
             index_name=index_source(options),
+            kernel_column=options.kernel_column or "",
             host_column=options.host_column,
             rejects=first_rejects,
             progress=progress,

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias import __version__
+from pyalias.index_set import AliasIndexSet
 from pyalias.inventory import DeviceNames
 from pyalias.report.describe import Description, describe
 from pyalias.report.model import (
@@ -23,6 +24,7 @@ from pyalias.report.model import (
 )
 from pyalias.report.tally import Case, Tally
 from pyalias.scan import scan
+from pyalias.scan_kernels import scan_kernels
 from pyalias.vfio import choose_many
 
 if TYPE_CHECKING:
@@ -58,10 +60,11 @@ class _Counted(NamedTuple):
 
 
 def build_report(
-    index: AliasIndex,
+    index: AliasIndex | AliasIndexSet,
     inventory: Inventory,
     *,
     index_name: str,
+    kernel_column: str = "kernel",
     host_column: str | None = None,
     names: DeviceNames | None = None,
     rejects: Sequence[Reject] = (),
@@ -71,9 +74,10 @@ def build_report(
     """Scan an inventory and report.
 
     Args:
-        index: of the kernel.
+        index: of the kernel; or a set of several.
         inventory: read once, to its end.
         index_name: what the report calls the index.
+        kernel_column: of the inventory, where there are several kernels: on which one a device is.
         host_column: of the inventory; default: ``host``, where there is one.
         names: lists of names; default: the system's.
         rejects: where the inventory puts the rows that it cannot read; those there at the end are shown.
@@ -81,13 +85,21 @@ def build_report(
         created: the time that the report bears; default: now.
 
     Raises:
-        InventoryError: the inventory cannot be read, or lacks the column.
+        InventoryError: the inventory cannot be read, or lacks a column.
+        ImageError: the part of a set that a kernel has is damaged.
         FileAccessError: reading failed.
         LimitError: of a partial device, as ``AliasIndex.lookup_partial``.
     """
     tally = Tally(inventory.columns, host_column)
-    summary = scan(index, inventory, tally, _write_nothing, progress)
-    counted = _count(tally, {"": index}, index_name, names or DeviceNames())
+    if isinstance(index, AliasIndexSet):
+        summary = scan_kernels(index, inventory, tally, _write_nothing, progress, column=kernel_column)
+        indexes: dict[str | None, AliasIndex] = {
+            kernel: index[kernel] for kernel in summary.kernels or () if kernel in index
+        }
+    else:
+        summary = scan(index, inventory, tally, _write_nothing, progress)
+        indexes = {None: index}
+    counted = _count(tally, indexes, index_name, names or DeviceNames())
     hosts = tally.hosts_with([case.groups for case in counted])
     return Report(
         source=inventory.name,
@@ -109,19 +121,19 @@ def _write_nothing(data: bytes) -> None:
 
 
 def _count(
-    tally: Tally, indexes: Mapping[str, AliasIndex], index_name: str, names: DeviceNames
+    tally: Tally, indexes: Mapping[str | None, AliasIndex], index_name: str, names: DeviceNames
 ) -> list[_Counted]:
     variants = _variants(tally.cases, indexes)
     counted = []
     for number, (case, variant) in enumerate(zip(tally.cases, variants, strict=True)):
-        kernel = case.kernel or index_name
+        kernel = index_name if case.kernel is None else case.kernel or "none named"
         description = describe(case.device, names)
         groups = _groups(case, kernel, description, variant)
         counted.append(_Counted(kernel, case, description, variant, tally.devices_of(number), groups))
     return counted
 
 
-def _variants(cases: Sequence[Case], indexes: Mapping[str, AliasIndex]) -> list[Choice | None]:
+def _variants(cases: Sequence[Case], indexes: Mapping[str | None, AliasIndex]) -> list[Choice | None]:
     """The VFIO driver of each case, where its alias asks for more than any device."""
     variants: list[Choice | None] = [None] * len(cases)
     for kernel, index in indexes.items():

@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pyalias.errors import InventoryError
+from pyalias.index_set.answers import UNKNOWN_KERNEL
 from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
@@ -26,13 +27,10 @@ DEFAULT_HOST_COLUMN = "host"
 _Group = TypeVar("_Group")
 
 
-_STATE_OF_ERROR = {"UNKNOWN_KERNEL": "unknown"}
-
-
 class Case(NamedTuple):
-    """A distinct device on a kernel, and what the scan found for it; no name where there is one kernel."""
+    """A distinct device on a kernel (``None``: there is only one), and what the scan found for it."""
 
-    kernel: str
+    kernel: str | None
     device: str
     answer: RowAnswer
 
@@ -43,7 +41,7 @@ class Case(NamedTuple):
         if answer.error == PARTIAL:
             return answer.state
         if answer.error:
-            return _STATE_OF_ERROR.get(answer.error, "invalid")
+            return "unknown" if answer.error == UNKNOWN_KERNEL else "invalid"
         return "matched" if answer.modules else "unmatched"
 
 
@@ -88,7 +86,7 @@ class Tally:
     def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
         """Number a device; ``key`` is a pair of kernel and device where there are several kernels."""
         self._numbers[device if key is None else key] = len(self.cases)
-        kernel = key[0] if isinstance(key, tuple) else ""
+        kernel = key[0] if isinstance(key, tuple) else None
         self.cases.append(Case(kernel, device, answer))
 
     def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:

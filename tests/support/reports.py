@@ -11,12 +11,23 @@ from pyalias.inventory import DeviceNames, open_inventory
 from pyalias.report import Report, build_report
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _PCI = "pci:v{:08X}d{:08X}sv00000000sd00000000bc{:02X}sc00i00"
 
 DEVICES = [_PCI.format(0x8086, number, base_class) for number in range(10) for base_class in (1, 2, 6)]
 DEVICES += ["usb:v8087p0A2Bd0010dcE0dsc01dp01icE0isc01ip01in00", "acpi:PNP0C14:", "none", ""]
+
+# Of the bundled kernels some claim these.
+REAL_DEVICES = [
+    "pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00",
+    "pci:v0000144Dd0000A808sv0000144Dsd0000A801bc01sc08i02",
+    "pci:v00008086d00004941sv00008086sd00000000bc0Bsc40i00",
+    "pci:v00001002d00007550sv00001043sd00000521bc03sc00i00",
+    "pci:v000015B3d0000101Esv000015B3sd00000000bc02sc00i00",
+    "pci:v000010DEd00002342sv000010DEsd000016EBbc03sc02i00",
+]
 
 # Texts that would be script, markup, styles, expressions or other pages where one forgets to escape.
 HOSTILE = [
@@ -43,18 +54,24 @@ def small_index() -> pyalias.AliasIndex:
     return pyalias.AliasIndex.compile(aliases)
 
 
-def write_csv(path: Path, rows: list[tuple[str, str]]) -> Path:
-    """A device list of hosts and modaliases."""
+def write_csv(
+    path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str] = ("host", "modalias")
+) -> Path:
+    """A device list, of hosts and modaliases or of whatever columns."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["host", "modalias"])
+        writer.writerow(columns)
         writer.writerows(rows)
     return path
 
 
-def report_of(empty: Path, path: Path, **options: Any) -> Report:
+def report_of(empty: Path, path: Path, index: pyalias.AliasIndex | None = None, **options: Any) -> Report:
     """The report on a device list, by the small index; without names of devices."""
     with open_inventory(path) as inventory:
         return build_report(
-            small_index(), inventory, index_name="small", names=DeviceNames([empty / "no names"]), **options
+            index or small_index(),
+            inventory,
+            index_name="small",
+            names=DeviceNames([empty / "no names"]),
+            **options,
         )
