@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyalias.inventory import Reject
     from pyalias.scan import Summary
 
@@ -26,7 +28,7 @@ class Table(NamedTuple, Generic[Row]):
         return self.total - len(self.rows)
 
 
-def first_rows(ranked: list[Row]) -> Table[Row]:
+def first_rows(ranked: Sequence[Row]) -> Table[Row]:
     """As many as a table has."""
     return Table(tuple(ranked[:LONGEST_TABLE]), len(ranked))
 

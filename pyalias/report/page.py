@@ -12,23 +12,41 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from pyalias.errors import MissingLibraryError
-from pyalias.report.plots import plot_coverage, plot_devices
+from pyalias.report.diff import DiffReport
+from pyalias.report.plots import plot_counts, plot_coverage
 from pyalias.report.text import plain_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pyalias.report.model import Report
 
 _TOP_DEVICES = 20
 _TOP_CLASSES = 15
 
 
-def render_page(report: Report) -> bytes:
+def render_page(report: Report | DiffReport) -> bytes:
     """The page as UTF-8.
 
     Raises:
         MissingLibraryError: Jinja2 or vl-convert-python is not installed (``pip install
             'pyalias-kmod[report]'``).
     """
+    if isinstance(report, DiffReport):
+        return _render("diff.html", _diff_plots(report), report=report, has_hosts=_has_hosts(report))
+    return _render(
+        "scan.html",
+        _plots(report),
+        report=report,
+        summary=report.summary,
+        totals=report.totals,
+        has_hosts=report.totals.hosts > 0,
+        has_partial=report.summary.partial > 0,
+        several_kernels=report.kernels.total > 1,
+    )
+
+
+def _render(template: str, plots: Mapping[str, str], **context: Any) -> bytes:
     try:
         import jinja2  # noqa: PLC0415 - an extra
         import markupsafe  # noqa: PLC0415 - what Jinja2 escapes with
@@ -36,7 +54,7 @@ def render_page(report: Report) -> bytes:
         raise MissingLibraryError("the page needs Jinja2: pip install 'pyalias-kmod[report]'") from error
 
     def shown(value: Any) -> Any:
-        """What stands between braces in the template, before it is escaped."""
+        """What stands between braces in a template, before it is escaped."""
         return plain_text(value) if type(value) is str else value
 
     environment = jinja2.Environment(
@@ -49,9 +67,9 @@ def render_page(report: Report) -> bytes:
     )
     environment.filters |= {"count": _count, "share": _share, "width": _width}
     script = _own_file("page.js")
-    text = environment.get_template("page.html").render(
-        report=report,
-        plots={name: markupsafe.Markup(svg) for name, svg in _plots(report).items()},  # noqa: S704 see plots
+    text = environment.get_template(template).render(
+        context,
+        plots={name: markupsafe.Markup(svg) for name, svg in plots.items()},  # noqa: S704 see plots
         style=markupsafe.Markup(_own_file("page.css")),  # noqa: S704 a file of ours
         script=markupsafe.Markup(script),  # noqa: S704 a file of ours
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -70,12 +88,27 @@ def _plots(report: Report) -> dict[str, str]:
     devices = [row for row in report.unmatched.rows if not row.system][:_TOP_DEVICES]
     plots = {}
     if devices:
-        plots["devices"] = plot_devices(devices, by_hosts=report.totals.hosts > 0)
+        by_hosts = report.totals.hosts > 0
+        bars = [(row.name or row.modalias, row.hosts if by_hosts else row.devices) for row in devices]
+        plots["devices"] = plot_counts(bars, "hosts" if by_hosts else "devices", "unmatched")
     if report.classes.rows:
         plots["classes"] = plot_coverage(report.classes.rows[:_TOP_CLASSES])
     if len(report.kernels.rows) > 1:
         plots["kernels"] = plot_coverage(report.kernels.rows[:_TOP_CLASSES])
     return plots
+
+
+def _has_hosts(report: DiffReport) -> bool:
+    return report.fleet is not None and report.fleet.total.hosts > 0
+
+
+def _diff_plots(report: DiffReport) -> dict[str, str]:
+    causes = report.fleet.causes.rows[:_TOP_CLASSES] if report.fleet else ()
+    if not causes:
+        return {}
+    by_hosts = _has_hosts(report)
+    bars = [(f"{row.kind}, {row.cause}", row.hosts if by_hosts else row.devices) for row in causes]
+    return {"causes": plot_counts(bars, "hosts" if by_hosts else "devices", "changed")}
 
 
 def _count(number: int) -> str:

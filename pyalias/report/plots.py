@@ -15,7 +15,7 @@ from pyalias.report.text import plain_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pyalias.report.model import Coverage, DeviceRow
+    from pyalias.report.model import Coverage
 
 # The figure of Vega-Lite's grammar in which these are written.
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
@@ -41,11 +41,10 @@ _LONGEST_LABEL = 46
 _CHARACTER = 7.4
 
 
-def plot_devices(rows: Sequence[DeviceRow], *, by_hosts: bool) -> str:
-    """Bars: the hosts, or where these are unknown the devices, of each row."""
-    labels = _labels(row.name or row.modalias for row in rows)
-    counts = [row.hosts if by_hosts else row.devices for row in rows]
-    values = [{"label": label, "count": count} for label, count in zip(labels, counts, strict=True)]
+def plot_counts(rows: Sequence[tuple[str, int]], counted: str, colour: str) -> str:
+    """A bar for each name and number; ``counted`` is what the numbers count."""
+    labels = _labels(name for name, _ in rows)
+    values = [{"label": label, "count": count} for label, (_, count) in zip(labels, rows, strict=True)]
     return _draw(
         values,
         {
@@ -53,9 +52,9 @@ def plot_devices(rows: Sequence[DeviceRow], *, by_hosts: bool) -> str:
             "x": {
                 "field": "count",
                 "type": "quantitative",
-                "axis": {"title": "hosts" if by_hosts else "devices", "tickMinStep": 1, "format": ",d"},
+                "axis": {"title": counted, "tickMinStep": 1, "format": ",d"},
             },
-            "color": {"value": "var(--unmatched)"},
+            "color": {"value": f"var(--{colour})"},
         },
     )
 

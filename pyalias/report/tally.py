@@ -1,19 +1,14 @@
-"""Which hosts have which devices, counted while a scan runs.
-
-A host is remembered as the set of its distinct devices, and a fleet holds few such sets: machines of one
-model have the same parts. So all questions of the form "how many hosts have ..." are asked of the sets
-afterwards, each is answered exactly, and the rows of a host may stand anywhere.
-"""
+"""Which hosts have which devices, counted while a scan runs."""
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias.errors import InventoryError
+from pyalias.fleet.hosts import HostSets
 from pyalias.index_set.answers import UNKNOWN_KERNEL
 from pyalias.scan_rows import PARTIAL, RowAnswer
 
@@ -23,8 +18,6 @@ if TYPE_CHECKING:
     from pyalias.inventory import Batch
 
 DEFAULT_HOST_COLUMN = "host"
-
-_Group = TypeVar("_Group")
 
 
 class Case(NamedTuple):
@@ -43,16 +36,6 @@ class Case(NamedTuple):
         if answer.error:
             return "unknown" if answer.error == UNKNOWN_KERNEL else "invalid"
         return "matched" if answer.modules else "unmatched"
-
-
-class _DeviceSet:
-    """The numbers of some cases, sorted, as bytes; and how many hosts have just these."""
-
-    __slots__ = ("hosts", "key")
-
-    def __init__(self, key: bytes) -> None:
-        self.key = key
-        self.hosts = 0
 
 
 class Tally:
@@ -74,8 +57,7 @@ class Tally:
         self.cases: list[Case] = []
         self._numbers: dict[Hashable, int] = {}
         self._devices: Counter[int] = Counter()
-        self._set_of_host: dict[str, _DeviceSet] = {}
-        self._sets: dict[bytes, _DeviceSet] = {}
+        self.hosts = HostSets()
 
     # ---- what scan() calls ----
 
@@ -97,7 +79,7 @@ class Tally:
         if hosts is not None:
             for host, rows in groupby(zip(hosts, numbers, strict=True), itemgetter(0)):
                 if host:
-                    self._add(host, {number for _, number in rows})
+                    self.hosts.add(host, {number for _, number in rows})
         return ""
 
     def _hosts(self, batch: Batch) -> Iterable[str] | None:
@@ -107,50 +89,11 @@ class Tally:
             return (_text(record.get(self._host_column)) for record in batch.records)
         return None
 
-    def _add(self, host: str, numbers: set[int]) -> None:
-        before = self._set_of_host.get(host)
-        if before is not None:
-            numbers.update(array("I", before.key))
-        key = array("I", sorted(numbers)).tobytes()
-        if before is not None and key == before.key:
-            return
-        found = self._sets.get(key)
-        if found is None:
-            found = self._sets[key] = _DeviceSet(key)
-        found.hosts += 1
-        self._set_of_host[host] = found
-        if before is not None:
-            before.hosts -= 1
-            if not before.hosts:
-                del self._sets[before.key]
-
     # ---- what was counted ----
-
-    @property
-    def hosts(self) -> int:
-        """How many hosts there are."""
-        return len(self._set_of_host)
-
-    @property
-    def configurations(self) -> int:
-        """How many hosts differ in their devices; that one has more of a device makes no difference."""
-        return len(self._sets)
 
     def devices_of(self, number: int) -> int:
         """How many rows have the case of that number."""
         return self._devices[number]
-
-    def hosts_with(self, groups: Sequence[frozenset[_Group]]) -> Counter[_Group]:
-        """How many hosts have a device of each group; ``groups[number]`` are those of a case.
-
-        O(distinct sets of devices * devices in a set).
-        """
-        found: Counter[_Group] = Counter()
-        for device_set in self._sets.values():
-            numbers = array("I", device_set.key)
-            for group in frozenset[_Group]().union(*(groups[number] for number in numbers)):
-                found[group] += device_set.hosts
-        return found
 
 
 def _text(value: Any) -> str:
