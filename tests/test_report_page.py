@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from support.browser import Browser, open_browser
-from support.reports import DEVICES, HOSTILE, report_of, write_csv
+from support.reports import DEVICES, HOSTILE, newer_index, report_of, small_index, write_csv
 
 import pyalias
+from pyalias.fleet import diff_fleet
 from pyalias.inventory import DeviceNames, open_inventory
-from pyalias.report import build_report, render_page
+from pyalias.report import build_report, render_page, report_diff
 from pyalias.report.text import plain_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from pyalias.report import Report
+    from pyalias.report import DiffReport, Report
 
 TABLE = "#unclaimed-devices"
 
@@ -276,6 +277,94 @@ def test_tables_are_accessible(browser: Browser, page: Path):
     assert len(ids) == len(set(ids))
 
 
+# ---- the other pages ----
+
+
+@pytest.fixture(scope="module")
+def kernels_page(folder: Path) -> tuple[Path, Report]:
+    """A fleet of three kernels, one of which is not in the set, with partial devices."""
+    rows = [
+        (f"h{host}", device, ("old", "new", "gone")[host % 3])
+        for host in range(12)
+        for device in [*DEVICES[:-1], "pci:v00008086d*sv*sd*bc02sc00i*"]
+    ]
+    path = write_csv(folder / "kernels.csv", rows, ("host", "modalias", "kernel"))
+    kernels = pyalias.AliasIndexSet.from_kernels({"old": small_index(), "new": newer_index()})
+    with open_inventory(path, partial=True) as inventory:
+        report = build_report(kernels, inventory, index_name="set", names=DeviceNames([folder / "none"]))
+    (folder / "kernels.html").write_bytes(render_page(report))
+    return folder / "kernels.html", report
+
+
+def test_several_kernels(browser: Browser, kernels_page: tuple[Path, Report]):
+    page, report = kernels_page
+    browser.open(page)
+    assert [row[0] for row in visible_rows(browser, "#kernel-coverage")] == ["gone", "new", "old"]
+    part_of(browser, "[type=checkbox]").click()
+    part_of(browser, ".more").click()
+    assert [row[-1] for row in visible_rows(browser)] == [
+        ", ".join(row.kernels) for row in report.unmatched.rows
+    ]
+    states = [(row.state, row.kernels) for row in report.partial.rows]
+    assert [row[-1] for row in visible_rows(browser, "#partial-devices")] == [
+        ", ".join(kernels) for _, kernels in states
+    ]
+    assert faults(browser, report) == []
+
+
+@pytest.fixture(scope="module")
+def diff_page(folder: Path) -> tuple[Path, DiffReport]:
+    rows = [(f"h{host}", device) for host in range(30) for device in DEVICES[: host + 3]]
+    with open_inventory(write_csv(folder / "move.csv", rows)) as inventory:
+        found = diff_fleet(small_index(), newer_index(), [inventory])
+    report = report_diff(found, old="old", new="new", source="move.csv", names=DeviceNames([folder / "none"]))
+    (folder / "diff.html").write_bytes(render_page(report))
+    return folder / "diff.html", report
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_page_on_a_move(browser: Browser, diff_page: tuple[Path, DiffReport], width: int, dark: bool):
+    page, report = diff_page
+    browser.open(page, width=width, dark=dark)
+    assert browser.errors() == []
+    assert browser.requested() == {page.resolve().as_uri()}
+    picture = browser.picture()
+    bar, plot, *boxes = browser.boxes(
+        ".whole .bar", "#causes .plot svg", "#changed-devices", "#module-aliases"
+    )
+    fleet = report.fleet
+    assert fleet is not None
+    for kind in ("lost", "changed", "gained"):
+        wanted = fleet.kinds[kind].devices / fleet.total.devices
+        assert wanted > 0
+        assert abs(share_of(picture, bar, browser.colour(f".whole .{kind}")) - wanted) < 0.02
+    assert 0.01 < share_of(picture, plot, browser.colour(".whole .changed")) < 0.9
+    for left, top, width_, height in boxes:
+        assert picture.crop(tuple(map(round, (left, top, left + width_, top + height)))).getcolors(8) is None
+    assert not browser.ask(
+        "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+
+
+def test_filters_of_a_move(browser: Browser, diff_page: tuple[Path, DiffReport]):
+    page, report = diff_page
+    browser.open(page)
+    fleet = report.fleet
+    assert fleet is not None
+    for kind in ("lost", "changed", "gained"):
+        rows = [row for row in fleet.changes.rows if row.kind == kind]
+        part_of(browser, f"option[value={kind}]", "#changed-devices").click()
+        seen = visible_rows(browser, "#changed-devices")
+        assert [row[1:4] for row in seen] == [[f"{row.hosts}", f"{row.devices}", kind] for row in rows]
+        assert [row[4].split("\n") for row in seen] == [
+            [f"{' '.join(row.old_modules) or 'none'} \u2192 {' '.join(row.new_modules) or 'none'}",
+             "; ".join(row.causes)]
+            for row in rows
+        ]  # fmt: skip
+    assert browser.errors() == []
+
+
 # ---- hostile texts ----
 
 
@@ -315,17 +404,43 @@ def hostile_page(folder: Path) -> Path:
     return path
 
 
-def test_hostile_texts_stay_texts(hostile_page: Path, page: Path):
+@pytest.fixture(scope="module")
+def hostile_diff_page(folder: Path) -> Path:
+    """And as kernels that a fleet moves between."""
+    modules = [text for text in HOSTILE if text.isascii() and text.isprintable()]
+    old = pyalias.AliasIndex.compile([("claimed*", text) for text in modules])
+    new = pyalias.AliasIndex.compile([("claimed*", text + "2") for text in modules])
+    path = write_csv(folder / "move.csv", [(text, f"claimed{text}") for text in HOSTILE])
+    with open_inventory(path) as inventory:
+        found = diff_fleet(old, new, [inventory])
+    report = report_diff(found, old=HOSTILE[0], new=HOSTILE[2], source=HOSTILE[3])
+    path = folder / "hostile-move.html"
+    path.write_bytes(render_page(report))
+    return path
+
+
+@pytest.mark.parametrize("which", ["scan", "move"])
+def test_hostile_texts_stay_texts(
+    which: str, hostile_page: Path, hostile_diff_page: Path, page: Path, diff_page: tuple[Path, DiffReport]
+):
     """There are no elements and no attributes but those of the page of a harmless fleet."""
+    hostile, other = (hostile_page, page) if which == "scan" else (hostile_diff_page, diff_page[0])
     found, harmless = Elements(), Elements()
-    found.feed(hostile_page.read_text("utf-8"))
-    harmless.feed(page.read_text("utf-8"))
+    found.feed(hostile.read_text("utf-8"))
+    harmless.feed(other.read_text("utf-8"))
     assert found.elements.count("script") == 1
     assert set(found.elements) <= set(harmless.elements)
     assert {name for name, _ in found.attributes} <= {name for name, _ in harmless.attributes}
     assert {value for name, value in found.attributes if name in ("href", "src")} <= {
         value for name, value in harmless.attributes if name in ("href", "src")
     }
+
+
+def test_hostile_moves_in_the_browser(browser: Browser, hostile_diff_page: Path):
+    browser.open(hostile_diff_page)
+    assert browser.errors() == []
+    assert browser.ask("return document.title") == f"From {HOSTILE[0]} to {HOSTILE[2]}"
+    assert browser.requested() == {hostile_diff_page.resolve().as_uri()}
 
 
 def test_hostile_texts_in_the_browser(browser: Browser, hostile_page: Path):

@@ -54,6 +54,18 @@ def small_index() -> pyalias.AliasIndex:
     return pyalias.AliasIndex.compile(aliases)
 
 
+@cache
+def newer_index() -> pyalias.AliasIndex:
+    """The same for a newer kernel: of these modules one is gone, one has another name, one is new."""
+    aliases = [("pci:v00008086d00000002sv*sd*bc*sc*i*", "m2"), ("pci:v00008086d00000003sv*", "m3")]
+    aliases += [("pci:v00008086d00000004sv*sd*bc*sc*i*", "renamed"), ("pci:v00008086d00000004*", "renamed")]
+    aliases += [
+        ("pci:v00008086d00000006sv*sd*bc*sc*i*", "m6"),
+        ("pci:v00008086d00000008sv*sd*bc*sc*i*", "m8"),
+    ]
+    return pyalias.AliasIndex.compile(aliases)
+
+
 def write_csv(
     path: Path, rows: Sequence[Sequence[str]], columns: Sequence[str] = ("host", "modalias")
 ) -> Path:
