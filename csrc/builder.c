@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "normalise.h"
+#include "tokens.h"
 
 pya_builder *pya_builder_new(void)
 {
@@ -59,6 +60,7 @@ static bool normalise_line(struct alias_line *line)
     line->normal = line->text;
     line->normal_length = (uint32_t)normal.length;
     line->refused = normal.refused;
+    line->own_tokens = !normal.refused && is_own_tokens(buffer, normal.length);
     if (normal.refused || normal.length == 0 || memcmp(buffer, line->text, normal.length) == 0)
         return true;
     copy = malloc(normal.length);

@@ -240,18 +240,6 @@ static int check_tails(const struct checker *c)
     return check_numbers(c, SECTION_VALUE_TAILS, UINT32_MAX, size - TAILS_PADDING + 1, "a value has no tail");
 }
 
-/* Each place that names a value adds one at most to what a lookup finds: there is room for as many as
- * there are. */
-static int check_nodes(const struct checker *c)
-{
-    uint32_t uses;
-    int code = check_tries(c->image, &uses, c->error);
-
-    if (code == PYA_OK && uses + c->image->count[SECTION_IRREGULAR] > c->image->count[SECTION_VALUES])
-        code = damaged(c->error, SECTION_NODES, uses, "values stand in several places");
-    return code;
-}
-
 /* ---- field tables ----------------------------------------------------------------------------- */
 
 struct field_part {
@@ -324,7 +312,7 @@ static int check_fields(const struct checker *c)
     return PYA_OK;
 }
 
-int check_sections(const pya_image *image, pya_error *error)
+int check_sections(pya_image *image, pya_error *error)
 {
     const struct checker c = {image, error};
     int code;
@@ -334,5 +322,5 @@ int check_sections(const pya_image *image, pya_error *error)
         (code = check_values(&c)) != PYA_OK || (code = check_tails(&c)) != PYA_OK ||
         (code = check_fields(&c)) != PYA_OK)
         return code;
-    return check_nodes(&c);
+    return check_tries(image, error);
 }

@@ -23,12 +23,18 @@ static inline uint32_t not_below(uint32_t number, uint32_t limit)
     return number | (limit - 1 - number);
 }
 
+/* Its top bit is set unless number <= limit; limit < 2^31. */
+static inline uint32_t not_above(uint32_t number, uint32_t limit)
+{
+    return number | (limit - number);
+}
+
 static inline bool is_bad(uint32_t bits)
 {
     return bits >> 31;
 }
 
-/* check_trie.c: the records of all tries. *value_uses: how many values they name. */
-int check_tries(const pya_image *image, uint32_t *value_uses, pya_error *error);
+/* check_trie.c: the nodes of all tries; counts those behind stars and wildcards. */
+int check_tries(pya_image *image, pya_error *error);
 
 #endif

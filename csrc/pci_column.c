@@ -14,6 +14,7 @@ static struct row_form form_of_rows(unsigned bus, int separator)
     for (unsigned i = 0; i < form.length; i++) {
         form.text[i] = (uint8_t)text[i];
         form.mask[i] = text[i] == '.' ? 0 : 0xFF;
+        form.digits[i] = (uint8_t)~form.mask[i];
     }
     if (separator >= 0) {
         form.text[form.length] = (uint8_t)separator;
@@ -254,6 +255,21 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsig
             break;
     }
     return (int64_t)done;
+}
+
+unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator)
+{
+    static const uint8_t lengths[] = {PCI_LENGTH, USB_LENGTH};
+
+    for (unsigned l = 0; l < sizeof lengths; l++) {
+        size_t length = lengths[l], row = 0;
+        while (row < PCI_BLOCK && size > row * (length + 1) + length &&
+               text[row * (length + 1) + length] == separator)
+            row++;
+        if (row == PCI_BLOCK)
+            return (unsigned)length;
+    }
+    return 0;
 }
 
 /* ---- usb rows of two lengths ------------------------------------------------------------------ */

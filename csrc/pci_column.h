@@ -24,6 +24,9 @@ static inline unsigned length_of_rows(unsigned bus)
 bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
                  const uint8_t *readable, uint32_t *ids);
 
+/* The length that the first rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
+unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator);
+
 /* Rows of one length, PCI_LENGTH or USB_LENGTH, that follow each other from `first` on; behind each,
  * if separator is not negative, that byte. Returns how many rows it answered: all that have this
  * stride, as far as whole blocks of them can be read; -1 when out of memory. */

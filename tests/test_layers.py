@@ -19,7 +19,8 @@ CORE = ROOT / "csrc"
 LAYERS = (
     {"errors"},
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
-    {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"},
+    {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"}
+    | {"index_set"},
     {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
     {"cli", "conformance"},
 )
