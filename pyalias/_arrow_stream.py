@@ -16,7 +16,7 @@ from pyalias import _arrow, _binding
 from pyalias._binding import SharedBuffer
 from pyalias._binding import arrow as structs
 from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
-from pyalias.index_set.answers import KernelCounts, SetAnswers
+from pyalias.index_set.answers import UNKNOWN_KERNEL, KernelCounts, SetAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -208,9 +208,6 @@ class _NameTexts(Texts):
 # made once for a table.
 _name_texts: WeakKeyDictionary[NamesTable, _NameTexts] = WeakKeyDictionary()
 
-
-UNKNOWN_KERNEL = "UNKNOWN_KERNEL"
-"""The error of a row whose kernel is not in the set that was asked."""
 
 _ERRORS = Texts([b"", b"EINVAL", b"ENAMETOOLONG", UNKNOWN_KERNEL.encode()])
 _ERROR_IDS = {errno.EINVAL: 1, errno.ENAMETOOLONG: 2}
