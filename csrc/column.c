@@ -3,7 +3,9 @@
  */
 #include "distinct.h"
 #include "error.h"
-#include "pci_column.h"
+#include "mixed_rows.h"
+
+enum { MIXED_BLOCK = 256 };
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
@@ -81,15 +83,27 @@ static bool read_row(const pya_column *column, uint64_t index, uint64_t *at, str
                                                  : offsets_row(column, index, row);
 }
 
-/* Null rows have no text. */
-static bool read_block(const pya_column *column, uint64_t index, unsigned count, uint64_t *at,
-                       struct row *rows)
+/* Rows of a text without null rows: all ends first, then the rows between them. Returns how many. */
+static unsigned split_rows(const struct variant *variant, const pya_column *column, unsigned count,
+                           uint64_t *at, struct row *rows)
 {
-    if (column->rows_layout == PYA_ROWS_SEPARATED && column->validity == NULL && column->data != NULL) {
-        for (unsigned i = 0; i < count; i++)
-            rows[i] = separated_row(column, at);
-        return true;
+    const uint8_t *text = column->data + *at;
+    uint64_t ends[MIXED_BLOCK + ENDS_CHUNK], start = 0;
+    size_t found =
+        variant->ends(text, (size_t)(column->data_size - *at), (uint8_t)column->separator, count, ends);
+
+    for (unsigned i = 0; i < count && i < found; i++) {
+        rows[i] = (struct row){text + start, (size_t)(ends[i] - start)};
+        start = ends[i] + 1;
     }
+    *at += start;
+    return found < count ? (unsigned)found : count;
+}
+
+/* Null rows have no text. */
+static bool read_rows(const pya_column *column, uint64_t index, unsigned count, uint64_t *at,
+                      struct row *rows)
+{
     for (unsigned i = 0; i < count; i++) {
         rows[i] = (struct row){NULL, 0};
         if (row_is_null(column->validity, index + i))
@@ -100,6 +114,16 @@ static bool read_block(const pya_column *column, uint64_t index, unsigned count,
             rows[i].text = (const uint8_t *)"";
     }
     return true;
+}
+
+static bool read_block(const pya_column *column, const struct variant *variant, uint64_t index,
+                       unsigned count, uint64_t *at, struct row *rows)
+{
+    unsigned split = 0;
+
+    if (column->rows_layout == PYA_ROWS_SEPARATED && column->validity == NULL && column->data != NULL)
+        split = split_rows(variant, column, count, at, rows);
+    return read_rows(column, index + split, count - split, at, rows + split);
 }
 
 /* Where reading must end: behind the last byte of the rows. NULL where there is no one end. */
@@ -171,13 +195,8 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
         length = text_stride(column, *at);
-        if (length == 0) {
-            answered = *at < column->data_size ? match_usb_block(image, scratch, column->data + *at, readable,
-                                                                 (uint8_t)column->separator, ids)
-                                               : 0;
-            *at += answered > 0 ? (uint64_t)answered : 0;
-            return answered > 0 ? PCI_BLOCK : answered;
-        }
+        if (length == 0)
+            return 0;
         answered = match_strided(image, scratch, length, column->data + *at, (int)column->separator, left,
                                  readable, ids);
         *at += answered > 0 ? (uint64_t)answered * (length + 1) : 0;
@@ -193,9 +212,12 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                      pya_error *error)
 {
+    const uint8_t *readable = end_of_rows(column);
+    struct mixed_rows mixed;
     struct row rows[MIXED_BLOCK];
     uint64_t at = 0, done = 0;
 
+    mixed_start(&mixed, image, scratch);
     while (done < column->rows) {
         unsigned count = column->rows - done < MIXED_BLOCK ? (unsigned)(column->rows - done) : MIXED_BLOCK;
         int64_t run = match_run(image, scratch, column, done, &at, ids + done);
@@ -205,14 +227,14 @@ int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_col
             done += (uint64_t)run;
             continue;
         }
-        if (!read_block(column, column->first + done, count, &at, rows))
+        if (!read_block(column, scratch->variant, column->first + done, count, &at, rows))
             return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
                         (unsigned long long)done);
-        if (!match_mixed(image, scratch, rows, count, end_of_rows(column), ids + done))
+        if (!mixed_add(&mixed, rows, count, readable, ids + done))
             return no_memory(done, error);
         done += count;
     }
-    return PYA_OK;
+    return mixed_finish(&mixed) ? PYA_OK : no_memory(done, error);
 }
 
 int pya_match_pci_ids(const pya_image *image, pya_scratch *scratch, const uint32_t *vendor,
@@ -230,7 +252,7 @@ int pya_distinct_column(pya_distinct *distinct, const pya_column *column, uint32
 
     for (uint64_t i = 0; i < column->rows; i++) {
         struct row row;
-        if (!read_block(column, column->first + i, 1, &at, &row))
+        if (!read_rows(column, column->first + i, 1, &at, &row))
             return fail(error, PYA_ECOLUMN, i, "row %llu lies outside the column's data",
                         (unsigned long long)i);
         numbers[i] = row.text ? intern(&distinct->rows, row.text, row.length) : PYA_ID_NULL;

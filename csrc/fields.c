@@ -113,6 +113,20 @@ struct fields parse_fields(const uint8_t *key, size_t length)
     }
 }
 
+bool is_short_usb_key(const uint8_t *key)
+{
+    static const uint8_t steps[] = {0, 15, USB_SHORT_LENGTH - STEP};
+    uint8_t values[STEP];
+    uint64_t words[STEP / 8];
+    step bad = {0};
+
+#pragma GCC unroll 3
+    for (unsigned i = 0; i < sizeof steps; i++)
+        parse_step(layouts[BUS_USB].form + steps[i], key + steps[i], values, &bad);
+    memcpy(words, &bad, STEP);
+    return (words[0] | words[1]) == 0;
+}
+
 void print_fields(const struct fields *fields, uint8_t *out)
 {
     const struct bus *bus = &buses[fields->bus];

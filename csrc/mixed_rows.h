@@ -1,0 +1,42 @@
+/*
+ * Rows of any kind in any order. Those that look like rows of a bus with a table wait until a block of
+ * them has come together, which its variant answers; all others wait for a block of match_rows. So rows
+ * of one bus do not break another's block, and no branch depends on what comes next.
+ */
+#ifndef PYALIAS_MIXED_ROWS_H
+#define PYALIAS_MIXED_ROWS_H
+
+#include "pci_column.h"
+
+/* The buses with a table come first, by their numbers. */
+enum row_kind { KIND_USB_SHORT = TABLE_BUSES, KIND_OTHER, ROW_KINDS };
+
+/* From where a row starts, the bytes before its table's form included. */
+enum { MIXED_READ = PCI_READ + VFIO_PCI_LENGTH - PCI_LENGTH, LONGEST_OF_TABLES = 64 };
+
+struct waiting_rows {
+    const uint8_t *text[PCI_BLOCK];
+    size_t length[PCI_BLOCK];
+    uint32_t *id[PCI_BLOCK];
+    unsigned count;
+};
+
+struct mixed_rows {
+    const pya_image *image;
+    struct pya_scratch *scratch;
+    uint8_t kind_of_length[LONGEST_OF_TABLES + 1]; /* which kind a row of a length may be */
+    struct waiting_rows waiting[ROW_KINDS];
+    uint8_t copies[TABLE_BUSES][PCI_BLOCK][MIXED_READ]; /* of rows behind which nothing may be read */
+};
+
+void mixed_start(struct mixed_rows *mixed, const pya_image *image, struct pya_scratch *scratch);
+
+/* Answers rows now or later; their texts must stay until mixed_finish. `readable` is the end of what may
+ * be read, NULL where that is unknown. False when out of memory. */
+bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, const uint8_t *readable,
+               uint32_t *ids);
+
+/* Answers the rows that still wait. */
+bool mixed_finish(struct mixed_rows *mixed);
+
+#endif
