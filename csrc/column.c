@@ -83,23 +83,6 @@ static bool read_row(const pya_column *column, uint64_t index, uint64_t *at, str
                                                  : offsets_row(column, index, row);
 }
 
-/* Rows of a text without null rows: all ends first, then the rows between them. Returns how many. */
-static unsigned split_rows(const struct variant *variant, const pya_column *column, unsigned count,
-                           uint64_t *at, struct row *rows)
-{
-    const uint8_t *text = column->data + *at;
-    uint64_t ends[MIXED_BLOCK + ENDS_CHUNK], start = 0;
-    size_t found =
-        variant->ends(text, (size_t)(column->data_size - *at), (uint8_t)column->separator, count, ends);
-
-    for (unsigned i = 0; i < count && i < found; i++) {
-        rows[i] = (struct row){text + start, (size_t)(ends[i] - start)};
-        start = ends[i] + 1;
-    }
-    *at += start;
-    return found < count ? (unsigned)found : count;
-}
-
 /* Null rows have no text. */
 static bool read_rows(const pya_column *column, uint64_t index, unsigned count, uint64_t *at,
                       struct row *rows)
@@ -114,16 +97,6 @@ static bool read_rows(const pya_column *column, uint64_t index, unsigned count, 
             rows[i].text = (const uint8_t *)"";
     }
     return true;
-}
-
-static bool read_block(const pya_column *column, const struct variant *variant, uint64_t index,
-                       unsigned count, uint64_t *at, struct row *rows)
-{
-    unsigned split = 0;
-
-    if (column->rows_layout == PYA_ROWS_SEPARATED && column->validity == NULL && column->data != NULL)
-        split = split_rows(variant, column, count, at, rows);
-    return read_rows(column, index + split, count - split, at, rows + split);
 }
 
 /* Where reading must end: behind the last byte of the rows. NULL where there is no one end. */
@@ -209,30 +182,54 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     return first > readable ? 0 : match_strided(image, scratch, length, first, -1, PCI_BLOCK, readable, ids);
 }
 
+/* The next rows of a text without null rows, as far as whole chunks of it can be read; moves *at.
+ * Returns how many; -1 when out of memory. */
+static int add_text(struct mixed_rows *mixed, const pya_column *column, unsigned count, uint64_t *at,
+                    uint32_t *ids)
+{
+    const uint8_t *text = column->data + *at;
+    uint64_t ends[MIXED_BLOCK + ENDS_CHUNK];
+    size_t found = mixed->scratch->variant->ends(text, (size_t)(column->data_size - *at),
+                                                 (uint8_t)column->separator, count, ends);
+
+    count = found < count ? (unsigned)found : count;
+    *at += count == 0 ? 0 : ends[count - 1] + 1;
+    return mixed_add_text(mixed, text, ends, count, end_of_rows(column), ids) ? (int)count : -1;
+}
+
+/* The next rows, of any kind; *added: how many. */
+static int add_rows(struct mixed_rows *mixed, const pya_column *column, uint64_t done, uint64_t *at,
+                    uint32_t *ids, int64_t *added, pya_error *error)
+{
+    unsigned count = column->rows - done < MIXED_BLOCK ? (unsigned)(column->rows - done) : MIXED_BLOCK;
+    struct row rows[MIXED_BLOCK];
+
+    if (column->rows_layout == PYA_ROWS_SEPARATED && column->validity == NULL && column->data != NULL)
+        *added = add_text(mixed, column, count, at, ids);
+    if (*added != 0)
+        return *added > 0 ? PYA_OK : no_memory(done, error);
+    if (!read_rows(column, column->first + done, count, at, rows))
+        return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
+                    (unsigned long long)done);
+    *added = count;
+    return mixed_add(mixed, rows, count, end_of_rows(column), ids) ? PYA_OK : no_memory(done, error);
+}
+
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                      pya_error *error)
 {
-    const uint8_t *readable = end_of_rows(column);
     struct mixed_rows mixed;
-    struct row rows[MIXED_BLOCK];
     uint64_t at = 0, done = 0;
 
     mixed_start(&mixed, image, scratch);
     while (done < column->rows) {
-        unsigned count = column->rows - done < MIXED_BLOCK ? (unsigned)(column->rows - done) : MIXED_BLOCK;
         int64_t run = match_run(image, scratch, column, done, &at, ids + done);
-        if (run < 0)
-            return no_memory(done, error);
-        if (run > 0) {
-            done += (uint64_t)run;
-            continue;
-        }
-        if (!read_block(column, scratch->variant, column->first + done, count, &at, rows))
-            return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
-                        (unsigned long long)done);
-        if (!mixed_add(&mixed, rows, count, readable, ids + done))
-            return no_memory(done, error);
-        done += count;
+        int code = run < 0    ? no_memory(done, error)
+                   : run == 0 ? add_rows(&mixed, column, done, &at, ids + done, &run, error)
+                              : PYA_OK;
+        if (code != PYA_OK)
+            return code;
+        done += (uint64_t)run;
     }
     return mixed_finish(&mixed) ? PYA_OK : no_memory(done, error);
 }

@@ -23,30 +23,29 @@ void mixed_start(struct mixed_rows *mixed, const pya_image *image, struct pya_sc
             mixed->kind_of_length[kinds[bus].length] = (uint8_t)bus;
     if (table_answers(image, BUS_USB) && image->usb.short_unknown)
         mixed->kind_of_length[USB_SHORT_LENGTH] = KIND_USB_SHORT;
-    for (unsigned kind = 0; kind < ROW_KINDS; kind++)
-        mixed->waiting[kind].count = 0;
+    memset(mixed->waiting, 0, sizeof mixed->waiting);
 }
 
 /* ---- blocks ----------------------------------------------------------------------------------- */
 
 static bool answer_by_table(struct mixed_rows *mixed, unsigned bus)
 {
-    struct waiting_rows *waiting = &mixed->waiting[bus];
-    unsigned count = waiting->count, before = kinds[bus].before;
+    unsigned count = mixed->waiting[bus], before = kinds[bus].before;
     const uint8_t *at[PCI_BLOCK];
     uint32_t found[PCI_BLOCK];
     uint64_t refused;
 
-    for (unsigned i = 0; i < PCI_BLOCK; i++)
-        at[i] = waiting->text[i < count ? i : 0] + before;
+    for (unsigned i = 0; i < count; i++)
+        at[i] = mixed->text[bus][i] + before;
+    for (unsigned i = count; i < PCI_BLOCK; i++)
+        at[i] = at[0];
     refused = match_listed(mixed->image, mixed->scratch, bus, at, found);
     for (unsigned i = 0; i < count; i++)
-        *waiting->id[i] = found[i];
-    refused &= ~0ull >> (PCI_BLOCK - count);
-    for (; refused != 0; refused &= refused - 1) {
+        *mixed->id[bus][i] = found[i];
+    for (refused &= ~0ull >> (PCI_BLOCK - count); refused != 0; refused &= refused - 1) {
         unsigned i = (unsigned)__builtin_ctzll(refused);
-        if (!match_one(mixed->image, mixed->scratch, bus, waiting->text[i], kinds[bus].length,
-                       waiting->id[i]))
+        if (!match_one(mixed->image, mixed->scratch, bus, mixed->text[bus][i], kinds[bus].length,
+                       mixed->id[bus][i]))
             return false;
     }
     return true;
@@ -55,12 +54,11 @@ static bool answer_by_table(struct mixed_rows *mixed, unsigned bus)
 /* Keys without the interface's number, which no pattern matches, if it is only that which they lack. */
 static bool answer_short_usb(struct mixed_rows *mixed)
 {
-    struct waiting_rows *waiting = &mixed->waiting[KIND_USB_SHORT];
-
-    for (unsigned i = 0; i < waiting->count; i++) {
-        struct row row = {waiting->text[i], USB_SHORT_LENGTH};
-        *waiting->id[i] = 0;
-        if (!is_short_usb_key(row.text) && !match_rows(mixed->image, mixed->scratch, &row, 1, waiting->id[i]))
+    for (unsigned i = 0; i < mixed->waiting[KIND_USB_SHORT]; i++) {
+        struct row row = {mixed->text[KIND_USB_SHORT][i], USB_SHORT_LENGTH};
+        uint32_t *id = mixed->id[KIND_USB_SHORT][i];
+        *id = 0;
+        if (!is_short_usb_key(row.text) && !match_rows(mixed->image, mixed->scratch, &row, 1, id))
             return false;
     }
     return true;
@@ -68,16 +66,16 @@ static bool answer_short_usb(struct mixed_rows *mixed)
 
 static bool answer_others(struct mixed_rows *mixed)
 {
-    struct waiting_rows *waiting = &mixed->waiting[KIND_OTHER];
-    struct row rows[ROWS_BLOCK];
+    unsigned count = mixed->waiting[KIND_OTHER];
+    struct row rows[ROWS_BLOCK] = {{0}};
     uint32_t found[ROWS_BLOCK];
 
-    for (unsigned i = 0; i < waiting->count; i++)
-        rows[i] = (struct row){waiting->text[i], waiting->length[i]};
-    if (!match_rows(mixed->image, mixed->scratch, rows, waiting->count, found))
+    for (unsigned i = 0; i < count; i++)
+        rows[i] = (struct row){mixed->text[KIND_OTHER][i], mixed->length[KIND_OTHER][i]};
+    if (!match_rows(mixed->image, mixed->scratch, rows, count, found))
         return false;
-    for (unsigned i = 0; i < waiting->count; i++)
-        *waiting->id[i] = found[i];
+    for (unsigned i = 0; i < count; i++)
+        *mixed->id[KIND_OTHER][i] = found[i];
     return true;
 }
 
@@ -87,46 +85,64 @@ static bool answer_waiting(struct mixed_rows *mixed, unsigned kind)
                 : kind == KIND_USB_SHORT ? answer_short_usb(mixed)
                                          : answer_by_table(mixed, kind);
 
-    mixed->waiting[kind].count = 0;
+    mixed->waiting[kind] = 0;
     return done;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-/* Without branches that depend on the row. */
-static unsigned kind_of_row(const struct mixed_rows *mixed, const struct row *row)
+/* Without a branch that depends on the row. */
+static inline unsigned kind_of_row(const struct mixed_rows *mixed, const uint8_t *text, size_t length)
 {
-    size_t length = row->length < LONGEST_OF_TABLES ? row->length : LONGEST_OF_TABLES;
-    unsigned kind = mixed->kind_of_length[length];
-    const uint8_t *start = kind == KIND_OTHER ? (const uint8_t *)kinds[KIND_OTHER].start : row->text;
+    unsigned kind = mixed->kind_of_length[length < LONGEST_OF_TABLES ? length : LONGEST_OF_TABLES];
+    const uint8_t *start = kind == KIND_OTHER ? (const uint8_t *)kinds[KIND_OTHER].start : text;
 
     return memcmp(start, kinds[kind].start, 4) == 0 ? kind : KIND_OTHER;
 }
 
 /* Variants read beyond a row. */
-static void copy_waiting(struct mixed_rows *mixed, unsigned kind, unsigned place)
+static void copy_last(struct mixed_rows *mixed, unsigned kind)
 {
-    struct waiting_rows *waiting = &mixed->waiting[kind];
-    uint8_t *copy = mixed->copies[kind][place];
+    unsigned place = mixed->waiting[kind] - 1;
 
-    memcpy(copy, waiting->text[place], kinds[kind].length);
-    waiting->text[place] = copy;
+    if (kind >= TABLE_BUSES)
+        return;
+    memcpy(mixed->copies[kind][place], mixed->text[kind][place], kinds[kind].length);
+    mixed->text[kind][place] = mixed->copies[kind][place];
+}
+
+static inline bool add_row(struct mixed_rows *mixed, const uint8_t *text, size_t length,
+                           const uint8_t *readable, uint32_t *id)
+{
+    unsigned kind = kind_of_row(mixed, text, length), place = mixed->waiting[kind];
+
+    mixed->text[kind][place] = text;
+    mixed->length[kind][place] = length;
+    mixed->id[kind][place] = id;
+    mixed->waiting[kind] = place + 1;
+    if (readable == NULL || (uintptr_t)readable - (uintptr_t)text < MIXED_READ)
+        copy_last(mixed, kind);
+    return place < PCI_BLOCK - 1 || answer_waiting(mixed, kind);
 }
 
 bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, const uint8_t *readable,
                uint32_t *ids)
 {
-    for (size_t i = 0; i < count; i++) {
-        unsigned kind = kind_of_row(mixed, &rows[i]), place = mixed->waiting[kind].count++;
-        struct waiting_rows *waiting = &mixed->waiting[kind];
-        waiting->text[place] = rows[i].text;
-        waiting->length[place] = rows[i].length;
-        waiting->id[place] = &ids[i];
-        if ((readable == NULL || (uintptr_t)readable - (uintptr_t)rows[i].text < MIXED_READ) &&
-            kind < TABLE_BUSES)
-            copy_waiting(mixed, kind, place);
-        if (place == PCI_BLOCK - 1 && !answer_waiting(mixed, kind))
+    for (size_t i = 0; i < count; i++)
+        if (!add_row(mixed, rows[i].text, rows[i].length, readable, &ids[i]))
             return false;
+    return true;
+}
+
+bool mixed_add_text(struct mixed_rows *mixed, const uint8_t *text, const uint64_t *ends, size_t count,
+                    const uint8_t *readable, uint32_t *ids)
+{
+    uint64_t start = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!add_row(mixed, text + start, (size_t)(ends[i] - start), readable, &ids[i]))
+            return false;
+        start = ends[i] + 1;
     }
     return true;
 }
@@ -134,7 +150,7 @@ bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, c
 bool mixed_finish(struct mixed_rows *mixed)
 {
     for (unsigned kind = 0; kind < ROW_KINDS; kind++)
-        if (mixed->waiting[kind].count > 0 && !answer_waiting(mixed, kind))
+        if (mixed->waiting[kind] > 0 && !answer_waiting(mixed, kind))
             return false;
     return true;
 }

@@ -14,18 +14,14 @@ enum row_kind { KIND_USB_SHORT = TABLE_BUSES, KIND_OTHER, ROW_KINDS };
 /* From where a row starts, the bytes before its table's form included. */
 enum { MIXED_READ = PCI_READ + VFIO_PCI_LENGTH - PCI_LENGTH, LONGEST_OF_TABLES = 64 };
 
-struct waiting_rows {
-    const uint8_t *text[PCI_BLOCK];
-    size_t length[PCI_BLOCK];
-    uint32_t *id[PCI_BLOCK];
-    unsigned count;
-};
-
 struct mixed_rows {
     const pya_image *image;
     struct pya_scratch *scratch;
     uint8_t kind_of_length[LONGEST_OF_TABLES + 1]; /* which kind a row of a length may be */
-    struct waiting_rows waiting[ROW_KINDS];
+    unsigned waiting[ROW_KINDS];                   /* how many */
+    const uint8_t *text[ROW_KINDS][PCI_BLOCK];
+    size_t length[ROW_KINDS][PCI_BLOCK];
+    uint32_t *id[ROW_KINDS][PCI_BLOCK];
     uint8_t copies[TABLE_BUSES][PCI_BLOCK][MIXED_READ]; /* of rows behind which nothing may be read */
 };
 
@@ -35,6 +31,10 @@ void mixed_start(struct mixed_rows *mixed, const pya_image *image, struct pya_sc
  * be read, NULL where that is unknown. False when out of memory. */
 bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, const uint8_t *readable,
                uint32_t *ids);
+
+/* The same of rows that stand in a text between separators: ends[i] is where row i ends, behind `text`. */
+bool mixed_add_text(struct mixed_rows *mixed, const uint8_t *text, const uint64_t *ends, size_t count,
+                    const uint8_t *readable, uint32_t *ids);
 
 /* Answers the rows that still wait. */
 bool mixed_finish(struct mixed_rows *mixed);

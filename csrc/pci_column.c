@@ -14,6 +14,7 @@ static struct row_form form_of_rows(unsigned bus, int separator)
     for (unsigned i = 0; i < form.length; i++) {
         form.text[i] = (uint8_t)text[i];
         form.mask[i] = text[i] == '.' ? 0 : 0xFF;
+        form.digits[i] = (uint8_t)~form.mask[i];
     }
     if (separator >= 0) {
         form.text[form.length] = (uint8_t)separator;

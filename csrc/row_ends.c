@@ -18,16 +18,19 @@ INLINE size_t row_ends(const uint8_t *text, size_t size, uint8_t separator, size
                        ends_of_chunk *ends_of)
 {
     const uint64_t last = 1ull << (ENDS_CHUNK - 1);
-    size_t count = 0;
+    size_t count = 0, chunks = size / ENDS_CHUNK * ENDS_CHUNK;
 
-    for (size_t at = 0; count < most && size - at >= ENDS_CHUNK; at += ENDS_CHUNK) {
+    for (size_t at = 0; at < chunks && count < most; at += ENDS_CHUNK) {
         uint64_t found = ends_of(text + at, separator), rest = found & (found - 1);
+        size_t next = count + (size_t)__builtin_popcountll(found);
         fetch_ahead(text + at);
         ends[count] = at + (unsigned)__builtin_ctzll(found | last);
         ends[count + 1] = at + (unsigned)__builtin_ctzll(rest | last);
-        count += (found != 0) + (rest != 0);
-        for (rest &= rest - 1; rest != 0; rest &= rest - 1)
-            ends[count++] = at + (unsigned)__builtin_ctzll(rest);
+        for (count += 2; count < next; count++) {
+            rest &= rest - 1;
+            ends[count] = at + (unsigned)__builtin_ctzll(rest);
+        }
+        count = next;
     }
     return count;
 }
@@ -47,7 +50,7 @@ INLINE uint64_t ends_by_16(const uint8_t *text, uint8_t separator)
            ends_16(text + 48, wanted) << 48;
 }
 
-#define AVX2 __attribute__((target("avx2,bmi")))
+#define AVX2 __attribute__((target("avx2,bmi,popcnt")))
 
 AVX2 INLINE uint64_t ends_by_32(const uint8_t *text, uint8_t separator)
 {
@@ -63,7 +66,7 @@ AVX2 size_t row_ends_avx2(const uint8_t *text, size_t size, uint8_t separator, s
     return row_ends(text, size, separator, most, ends, ends_by_32);
 }
 
-#define AVX512 __attribute__((target("avx512f,avx512bw,bmi")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,bmi,popcnt")))
 
 AVX512 INLINE uint64_t ends_by_64(const uint8_t *text, uint8_t separator)
 {
