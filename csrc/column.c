@@ -194,7 +194,7 @@ static int add_text(struct mixed_rows *mixed, const pya_column *column, unsigned
 
     count = found < count ? (unsigned)found : count;
     *at += count == 0 ? 0 : ends[count - 1] + 1;
-    return mixed_add_text(mixed, text, ends, count, end_of_rows(column), ids) ? (int)count : -1;
+    return mixed_add_text(mixed, text, ends, count, ids) ? (int)count : -1;
 }
 
 /* The next rows, of any kind; *added: how many. */
@@ -212,7 +212,7 @@ static int add_rows(struct mixed_rows *mixed, const pya_column *column, uint64_t
         return fail(error, PYA_ECOLUMN, done, "a row behind row %llu lies outside the column's data",
                     (unsigned long long)done);
     *added = count;
-    return mixed_add(mixed, rows, count, end_of_rows(column), ids) ? PYA_OK : no_memory(done, error);
+    return mixed_add(mixed, rows, count, ids) ? PYA_OK : no_memory(done, error);
 }
 
 int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
@@ -221,7 +221,7 @@ int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_col
     struct mixed_rows mixed;
     uint64_t at = 0, done = 0;
 
-    mixed_start(&mixed, image, scratch);
+    mixed_start(&mixed, image, scratch, end_of_rows(column));
     while (done < column->rows) {
         int64_t run = match_run(image, scratch, column, done, &at, ids + done);
         int code = run < 0    ? no_memory(done, error)

@@ -17,24 +17,24 @@ enum { MIXED_READ = PCI_READ + VFIO_PCI_LENGTH - PCI_LENGTH, LONGEST_OF_TABLES =
 struct mixed_rows {
     const pya_image *image;
     struct pya_scratch *scratch;
+    const uint8_t *readable;
     uint8_t kind_of_length[LONGEST_OF_TABLES + 1]; /* which kind a row of a length may be */
     unsigned waiting[ROW_KINDS];                   /* how many */
     const uint8_t *text[ROW_KINDS][PCI_BLOCK];
     size_t length[ROW_KINDS][PCI_BLOCK];
     uint32_t *id[ROW_KINDS][PCI_BLOCK];
-    uint8_t copies[TABLE_BUSES][PCI_BLOCK][MIXED_READ]; /* of rows behind which nothing may be read */
 };
 
-void mixed_start(struct mixed_rows *mixed, const pya_image *image, struct pya_scratch *scratch);
+/* `readable` is the end of what may be read, NULL where that is unknown. */
+void mixed_start(struct mixed_rows *mixed, const pya_image *image, struct pya_scratch *scratch,
+                 const uint8_t *readable);
 
-/* Answers rows now or later; their texts must stay until mixed_finish. `readable` is the end of what may
- * be read, NULL where that is unknown. False when out of memory. */
-bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, const uint8_t *readable,
-               uint32_t *ids);
+/* Answers rows now or later; their texts must stay until mixed_finish. False when out of memory. */
+bool mixed_add(struct mixed_rows *mixed, const struct row *rows, size_t count, uint32_t *ids);
 
 /* The same of rows that stand in a text between separators: ends[i] is where row i ends, behind `text`. */
 bool mixed_add_text(struct mixed_rows *mixed, const uint8_t *text, const uint64_t *ends, size_t count,
-                    const uint8_t *readable, uint32_t *ids);
+                    uint32_t *ids);
 
 /* Answers the rows that still wait. */
 bool mixed_finish(struct mixed_rows *mixed);
