@@ -16,6 +16,7 @@ struct alias_line {
     uint32_t rank;     /* where the module's first line stands in the source */
     uint32_t sequence; /* order of addition */
     bool refused;      /* kmod's depmod drops it: stray brackets */
+    bool own_tokens;   /* the normalised pattern is its own tokens (tokens.h) */
 };
 
 struct builder_source {

@@ -4,6 +4,7 @@
 #include "distinct.h"
 #include "error.h"
 #include "mixed_rows.h"
+#include "views.h"
 
 enum { MIXED_BLOCK = 256 };
 
@@ -42,28 +43,6 @@ static bool offsets_row(const pya_column *column, uint64_t index, struct row *ro
     if (start < 0 || end < start)
         return false;
     *row = (struct row){column->data + start, (size_t)(end - start)};
-    return true;
-}
-
-/* Arrow's view: length; then up to 12 bytes, or a prefix of 4, a buffer and an offset in it. */
-static bool view_row(const pya_column *column, uint64_t index, struct row *row)
-{
-    const uint8_t *view = (const uint8_t *)column->offsets + index * 16;
-    int32_t length, buffer, offset;
-
-    memcpy(&length, view, 4);
-    if (length < 0)
-        return false;
-    if (length <= 12) {
-        *row = (struct row){view + 4, (size_t)length};
-        return true;
-    }
-    memcpy(&buffer, view + 8, 4);
-    memcpy(&offset, view + 12, 4);
-    if (buffer < 0 || (uint64_t)buffer >= column->buffer_count || offset < 0 ||
-        column->buffer_sizes[buffer] - offset < length)
-        return false;
-    *row = (struct row){column->buffers[buffer] + offset, (size_t)length};
     return true;
 }
 
@@ -116,22 +95,6 @@ static const uint8_t *end_of_rows(const pya_column *column)
     }
 }
 
-/* The length that the next rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
-static unsigned text_stride(const pya_column *column, uint64_t at)
-{
-    static const uint8_t lengths[] = {PCI_LENGTH, USB_LENGTH};
-
-    for (unsigned l = 0; l < sizeof lengths; l++) {
-        size_t length = lengths[l], row = 0;
-        while (row < PCI_BLOCK && column->data_size - at > row * (length + 1) + length &&
-               column->data[at + row * (length + 1) + length] == column->separator)
-            row++;
-        if (row == PCI_BLOCK)
-            return (unsigned)length;
-    }
-    return 0;
-}
-
 static int64_t offset_at(const pya_column *column, uint64_t index)
 {
     return column->rows_layout == PYA_ROWS_OFFSETS32 ? ((const int32_t *)column->offsets)[index]
@@ -164,10 +127,11 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
     int64_t answered;
     unsigned length;
 
-    if (left < PCI_BLOCK || column->rows_layout == PYA_ROWS_VIEWS)
+    if (left < PCI_BLOCK)
         return 0;
     if (column->rows_layout == PYA_ROWS_SEPARATED) {
-        length = text_stride(column, *at);
+        length =
+            text_stride(column->data + *at, (size_t)(column->data_size - *at), (uint8_t)column->separator);
         if (length == 0)
             return 0;
         answered = match_strided(image, scratch, length, column->data + *at, (int)column->separator, left,
@@ -221,6 +185,8 @@ int pya_match_column(const pya_image *image, pya_scratch *scratch, const pya_col
     struct mixed_rows mixed;
     uint64_t at = 0, done = 0;
 
+    if (column->rows_layout == PYA_ROWS_VIEWS)
+        return match_views(image, scratch, column, ids, error);
     mixed_start(&mixed, image, scratch, end_of_rows(column));
     while (done < column->rows) {
         int64_t run = match_run(image, scratch, column, done, &at, ids + done);

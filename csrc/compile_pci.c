@@ -569,7 +569,7 @@ static void free_compiler(struct pci_compiler *c)
     free(c);
 }
 
-enum pci_result pci_table_write(const struct pci_input *input, struct interner *answers,
+enum pci_result pci_table_write(const struct bus_input *input, struct interner *answers,
                                 struct bytes_vector *out, size_t place)
 {
     struct pci_compiler *c = calloc(1, sizeof *c);

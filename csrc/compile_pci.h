@@ -4,25 +4,19 @@
 #ifndef PYALIAS_COMPILE_PCI_H
 #define PYALIAS_COMPILE_PCI_H
 
-#include "builder.h"
-#include "compile_fields.h"
+#include "compile.h"
 
-struct pci_input {
-    const struct field_table *tables; /* one a source */
+/* The patterns of a bus, of all sources. */
+struct bus_input {
+    const struct field_rows *rows; /* of the first source; those of the next stand BUS_COUNT further */
     uint32_t source_count, line_count;
-    const struct alias_line *const *lines;               /* by line id */
-    const struct bytes_vector *value_ends, *value_lines; /* u32: where the lines of a value end; lines */
+    const struct alias_line *const *lines; /* by line id */
+    const struct values *values;
 };
 
-/* The lines of a value: value_lines from and to. */
-static inline uint32_t value_lines_from(const struct pci_input *input, uint32_t value)
+static inline const struct field_rows *rows_of_source(const struct bus_input *input, uint32_t source)
 {
-    return value == 0 ? 0 : load_u32(input->value_ends->data + (size_t)(value - 1) * 4);
-}
-
-static inline uint32_t value_lines_to(const struct pci_input *input, uint32_t value)
-{
-    return load_u32(input->value_ends->data + (size_t)value * 4);
+    return input->rows + (size_t)source * BUS_COUNT;
 }
 
 enum pci_result { PCI_WRITTEN, PCI_UNFIT, PCI_NO_MEMORY };
@@ -30,7 +24,7 @@ enum pci_result { PCI_WRITTEN, PCI_UNFIT, PCI_NO_MEMORY };
 /* Appends what the table points to and writes the PCI_TABLE at byte `place`. Unfit: the patterns
  * are more, or other, than the format holds; nothing is written, and the generic matcher must do.
  * Time is bounded by a constant beside the number of lines. */
-enum pci_result pci_table_write(const struct pci_input *input, struct interner *answers,
+enum pci_result pci_table_write(const struct bus_input *input, struct interner *answers,
                                 struct bytes_vector *out, size_t place);
 
 #endif

@@ -34,7 +34,7 @@ struct rule {
 enum { NAMES_VENDOR, NAMES_BOTH, NAMES_INTERFACE, NAMES_DEVICE };
 
 struct usb_compiler {
-    const struct pci_input *input;
+    const struct bus_input *input;
     struct interner *answers;
     uint32_t *segments; /* of each line */
     struct rule *rules;
@@ -102,39 +102,40 @@ static void add_rule(struct usb_compiler *c, const struct group *group, const st
     c->groups[id].first = c->rule_count++;
 }
 
-static void add_field_rule(struct usb_compiler *c, const struct field_table *table, uint32_t id)
+static void add_rules(struct usb_compiler *c, const struct field_row *row)
 {
-    uint32_t mask[FIELD_WORDS], words[FIELD_WORDS], value = field_rule(table, id, mask, words);
-    struct group group = {NAMES_BOTH, words[0], NEVER};
-    struct item item = {.unfit = mask[2] >> 24, .mask = usb_rest(mask), .rest = usb_rest(words)};
+    const struct values *values = c->input->values;
+    struct group group = {NAMES_BOTH, row->words[0], NEVER};
+    struct item item = {
+        .unfit = row->mask[2] >> 24, .mask = usb_rest(row->mask), .rest = usb_rest(row->words)};
 
-    if (mask[0] == 0xFFFF0000u) {
+    if (row->mask[0] == 0xFFFF0000u) {
         group.names = NAMES_VENDOR;
-    } else if (mask[0] != UINT32_MAX) {
+    } else if (row->mask[0] != UINT32_MAX) {
         item = (struct item){0};
-        if (mask[0] != 0 || !name_class(c, mask, words, &group)) {
+        if (row->mask[0] != 0 || !name_class(c, row->mask, row->words, &group)) {
             give_up(c, PCI_UNFIT);
             return;
         }
     }
-    for (uint32_t i = value_lines_from(c->input, value); i < value_lines_to(c->input, value); i++) {
-        item.segment = c->segments[load_u32(c->input->value_lines->data + (size_t)i * 4)];
+    for (uint32_t i = value_lines_from(values, row->value); i < value_lines_to(values, row->value); i++) {
+        item.segment = c->segments[value_line(values, i)];
         add_rule(c, &group, &item);
     }
 }
 
-/* An upper bound of how many rules there are: 0 where the table is left out. */
-static uint64_t count_rules(const struct pci_input *input)
+/* How many rules there are: 0 where the table is left out. */
+static uint64_t count_rules(const struct bus_input *input)
 {
     uint64_t count = 0;
 
     for (uint32_t s = 0; s < input->source_count; s++) {
-        const struct field_table *table = &input->tables[s];
-        if (table->to_trie || table->residue.size > 0)
+        const struct field_rows *rows = rows_of_source(input, s);
+        if (rows->to_trie || rows->residue.size > 0)
             return 0;
-        for (uint32_t id = 0; id < table->rules.count; id++) {
-            uint32_t value = load_u32(table->rule_values.data + (size_t)id * 4);
-            count += value_lines_to(input, value) - value_lines_from(input, value);
+        for (size_t i = 0; i < field_row_count(rows); i++) {
+            uint32_t value = field_row_at(rows, i)->value;
+            count += value_lines_to(input->values, value) - value_lines_from(input->values, value);
         }
     }
     return count;
@@ -155,8 +156,8 @@ static void gather_rules(struct usb_compiler *c)
 {
     number_segments(c);
     for (uint32_t s = 0; s < c->input->source_count; s++)
-        for (uint32_t id = 0; id < c->input->tables[s].rules.count && c->result == PCI_WRITTEN; id++)
-            add_field_rule(c, &c->input->tables[s], id);
+        for (size_t i = 0; i < field_row_count(rows_of_source(c->input, s)) && c->result == PCI_WRITTEN; i++)
+            add_rules(c, field_row_at(rows_of_source(c->input, s), i));
 }
 
 /* ---- rows ------------------------------------------------------------------------------------- */
@@ -467,12 +468,12 @@ static void put_vendors(struct usb_compiler *c, struct bytes_vector *out, uint32
 
 /* Patterns that are rows of fields have the letters of all separators, of which a key without the
  * interface's number has two less. Before Linux 3.9 the kernel printed such keys. */
-static bool short_keys_are_unknown(const struct pci_input *input)
+static bool short_keys_are_unknown(const struct bus_input *input)
 {
     bool unknown = true;
 
     for (uint32_t s = 0; s < input->source_count; s++)
-        unknown = unknown && !input->tables[s].has_others;
+        unknown = unknown && !rows_of_source(input, s)->has_others;
     return unknown;
 }
 
@@ -527,7 +528,7 @@ static void free_compiler(struct usb_compiler *c)
     free(c);
 }
 
-enum pci_result usb_table_write(const struct pci_input *input, struct interner *answers,
+enum pci_result usb_table_write(const struct bus_input *input, struct interner *answers,
                                 struct bytes_vector *out)
 {
     uint64_t count = count_rules(input);

@@ -7,7 +7,7 @@
 #include "compile_pci.h"
 
 /* As pci_table_write; the USB_TABLE stands at the section's start. */
-enum pci_result usb_table_write(const struct pci_input *input, struct interner *answers,
+enum pci_result usb_table_write(const struct bus_input *input, struct interner *answers,
                                 struct bytes_vector *out);
 
 #endif

@@ -8,15 +8,15 @@
  * (everything else), so an image can be mapped anywhere and shared by processes.
  *
  *   HEADER     magic[8]  version u32  section_count u32  size u64  checksum u64
- *              star_count u32  wild_count u32  longest_module u32  zero u32
+ *              longest_module u32  zero u32
  *   SECTION    offset u64  size u64                       one for each SECTION_..., in that order
  *
  *   STRINGS    names; whoever needs one names it by (offset, length)
  *   MODULES    {text u32, length u32}                     module id -> normalised name
  *   SOURCES    {text u32, length u32, root u32, lines_end u32, sorted_end u32,
  *              irregular_end u32, order u32}
- *              root: the trie of the source (a REF, 0: empty); ..._end: its LINES, SORTED and
- *              IRREGULAR are those from the previous source's end up to here
+ *              root: the NODE that the source's trie starts with, or NEVER: it is empty; ..._end: its
+ *              LINES, SORTED and IRREGULAR are those from the previous source's end up to here
  *   LINES      module u32                                 in answer order; the top bits are LINE_... flags
  *   LINE_NUMBERS number u32                               of the line in its file, 0: not known
  *   LINE_PLACES place u32                                 of the line in PATTERNS; and where the last ends
@@ -31,7 +31,8 @@
  *              the end of a pattern after every byte: the order in which libkmod visits values
  *              below a wildcard; used for keys that hold wildcard bytes themselves (wildkey.c)
  *   VALUES     line u32                                   a value: the lines of one set of equal
- *              patterns. LAST_LINE | its one line, or the place of its first one in VALUE_LINES
+ *              patterns, numbered in the order in which they hang on NODES; then those of IRREGULAR.
+ *              LAST_LINE | its one line, or the place of its first one in VALUE_LINES
  *   VALUE_TAILS tail u32                                  the rest of the pattern, in TAILS, if the value
  *              hangs on a leaf; else 0
  *   VALUE_ANSWERS answer u32                              the answer if a value is all that matches
@@ -43,7 +44,8 @@
  *   ANSWER_MODULES module u32
  *   CLASSES    u8[32]                                     256 bits: which bytes a [...] takes
  *   TAILS      TAIL programs (below), and TAILS_PADDING zeros, in which any of them would end
- *   NODES      the tries: words of 4 bytes, records (below); word 0 is zero so that no REF is 0
+ *   NODES      {head u32, label u32, nodes u32, values u32}  the tries (below)
+ *   LABELS     their bytes, and LABELS_PADDING zeros, so that eight may be read at once
  *   FIELDS     FIELD_TABLEs, one for each source and bus, then what they point to (below)
  *   PCI        PCI_TABLEs, one for pci and one for vfio_pci, then what they point to (below)
  *   USB        the USB_TABLE, then what it points to (below)
@@ -51,19 +53,19 @@
  * THE TRIE holds patterns as tokens: a byte, "any byte" (?), "a byte of a class" ([...]), "any
  * bytes" (*). Runs of ? and * are reordered to ?...?* first; equal token strings share a value.
  *
- *   REF        0: none; LEAF_BIT | value: the rest of one pattern, VALUES[value].tail; otherwise
- *              the word index in NODES of a record. Records point only forward, and each record
- *              and each leaf is pointed to exactly once: walks end.
- *
- *   RECORD     word   head: LABEL length 12 bits | flags 8 bits | list count 12 bits
- *              words  label: literal bytes that come first, zero padded
- *              u32    HAS_STAR_INFO: star number; it and the next only in records that are
- *              u32[8] entered by a star: which bytes can start something below
- *              u32    HAS_VALUE: the value of the pattern that ends here
- *              u32    HAS_STAR: REF of what follows a * (a leaf's tail then starts with the *)
- *              u32, {class u32, REF}...   HAS_WILD: number of edges; class ANY_BYTE is ?
- *              u8..., REF...              list: first bytes ascending, zero padded, then one each
- *              u32, REF...                HAS_TABLE: first | last << 8, then REFs from first to last
+ *   NODE       Roots come first, then the nodes below the first of them, below the next, and so on: what
+ *              is below a node are the nodes from its `nodes` and the values from its `values` up to
+ *              those of the next NODE. So each node and each value hangs in one place, and walks end.
+ *              The last NODE only says where the one before ends.
+ *              head: LABEL length 12 bits | listed nodes 8 bits | listed values 8 bits | flags
+ *              Its values: HAS_VALUE: of the pattern that ends here; HAS_STAR_LEAF; wildcard edges to
+ *              leaves; the listed ones. Its nodes: HAS_STAR_NODE: of what follows a *; wildcard edges
+ *              to nodes; the listed ones. A leaf is the rest of one pattern, VALUE_TAILS[value] (behind
+ *              a star it starts with the *).
+ *   LABEL      literal bytes that come first; the bytes that lead to the listed nodes, then to the listed
+ *              values, each ascending; in nodes that are entered by a star a class u32 of the bytes that
+ *              something below starts with; HAS_WILD: a class u32 for each wildcard edge. A number
+ *              that is no class takes any byte.
  *
  *   TAIL       bytes: TAIL_LITERAL n bytes... | TAIL_ANY n | TAIL_CLASS u8[32] | TAIL_END, and for a
  *              star: TAIL_STAR_END (trailing), TAIL_STAR_FIND n16 (followed by a segment of n
@@ -140,11 +142,9 @@ enum {
     HEADER_SECTION_COUNT = 12,
     HEADER_SIZE = 16,
     HEADER_CHECKSUM = 24,
-    HEADER_STAR_COUNT = 32,
-    HEADER_WILD_COUNT = 36,
-    HEADER_LONGEST_MODULE = 40,
-    HEADER_ZERO = 44,
-    HEADER_SECTIONS = 48,
+    HEADER_LONGEST_MODULE = 32,
+    HEADER_ZERO = 36,
+    HEADER_SECTIONS = 40,
     SECTION_ENTRY = 16
 };
 
@@ -168,6 +168,7 @@ enum section {
     SECTION_CLASSES,
     SECTION_TAILS,
     SECTION_NODES,
+    SECTION_LABELS,
     SECTION_FIELDS,
     SECTION_PCI,
     SECTION_USB,
@@ -175,11 +176,10 @@ enum section {
 };
 
 /* Bytes of an entry of the sections that are tables. */
-enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, SHARES_ENTRY = 2, CLASS_ENTRY = 32 };
+enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, SHARES_ENTRY = 2, CLASS_ENTRY = 32, NODE_ENTRY = 16 };
 
 #define IMAGE_START (HEADER_SECTIONS + SECTION_COUNT * SECTION_ENTRY)
 #define NEVER 0xFFFFFFFFu
-#define LEAF_BIT 0x80000000u
 #define LINE_WRITTEN 0x80000000u
 #define LINE_REFUSED 0x40000000u
 #define LINE_CUT 0x20000000u
@@ -187,18 +187,15 @@ enum { MODULE_ENTRY = 8, SOURCE_ENTRY = 28, SHARES_ENTRY = 2, CLASS_ENTRY = 32 }
 #define LAST_LINE 0x80000000u
 #define ANY_BYTE 0xFFFFFFFFu
 
-enum {
-    HEAD_LABEL_BITS = 12,
-    HEAD_LABEL_MASK = 0xFFF,
-    HEAD_LIST_SHIFT = 20,
-    HAS_STAR_INFO = 1u << 12,
-    HAS_VALUE = 1u << 13,
-    HAS_STAR = 1u << 14,
-    HAS_WILD = 1u << 15,
-    HAS_TABLE = 1u << 16,
-    HEAD_UNUSED = 7u << 17,
-    STAR_INFO_WORDS = 9
-};
+/* A NODE's fields, and its head. */
+enum { NODE_HEAD = 0, NODE_LABEL = 4, NODE_NODES = 8, NODE_VALUES = 12 };
+enum { HEAD_LABEL_MASK = 0xFFF, HEAD_LIST_MASK = 0xFF, HEAD_NODES_SHIFT = 12, HEAD_LEAVES_SHIFT = 20 };
+#define HAS_VALUE (1u << 28)
+#define HAS_STAR_NODE (1u << 29)
+#define HAS_STAR_LEAF (1u << 30)
+#define HAS_WILD (1u << 31)
+
+enum { LABELS_PADDING = 8, MOST_LABELS = 1 << 30 }; /* bytes */
 
 enum { TAIL_END, TAIL_LITERAL, TAIL_ANY, TAIL_CLASS, TAIL_STAR_END, TAIL_STAR_FIND, TAIL_STAR_LAST };
 

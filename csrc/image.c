@@ -27,7 +27,8 @@ static const uint32_t entry_size[SECTION_COUNT] = {
     [SECTION_ANSWER_MODULES] = 4,
     [SECTION_CLASSES] = CLASS_ENTRY,
     [SECTION_TAILS] = 1,
-    [SECTION_NODES] = 4,
+    [SECTION_NODES] = NODE_ENTRY,
+    [SECTION_LABELS] = 1,
     [SECTION_FIELDS] = 4,
     [SECTION_PCI] = 1,
     [SECTION_USB] = 1,
@@ -88,8 +89,6 @@ int pya_image_open(const uint8_t *bytes, size_t size, pya_image **image, pya_err
     *image = calloc(1, sizeof **image);
     if (*image == NULL)
         return fail(error, PYA_ENOMEM, 0, "out of memory");
-    (*image)->star_count = load_u32(bytes + HEADER_STAR_COUNT);
-    (*image)->wild_count = load_u32(bytes + HEADER_WILD_COUNT);
     (*image)->longest_module = load_u32(bytes + HEADER_LONGEST_MODULE);
     code = place_sections(*image, bytes, size, error);
     if (code == PYA_OK)

@@ -17,7 +17,8 @@ struct pya_image {
     const uint8_t *section[SECTION_COUNT];
     uint32_t size[SECTION_COUNT];  /* bytes */
     uint32_t count[SECTION_COUNT]; /* entries, of the sections that are tables */
-    uint32_t star_count, wild_count, longest_module;
+    uint32_t longest_module;
+    uint32_t star_count, wild_count; /* edges by stars and by wildcards that lead to nodes; at most */
     struct pci_table pci[PCI_BUSES];
     struct usb_table usb;
 };
@@ -78,8 +79,8 @@ static inline const uint8_t *lines_of_value(const pya_image *image, uint32_t val
     return load_u32(own) & LAST_LINE ? own : entry(image, SECTION_VALUE_LINES, 4, load_u32(own));
 }
 
-/* check.c: PYA_OK if every number in the sections is one that may be followed. */
-int check_sections(const pya_image *image, pya_error *error);
+/* check.c: PYA_OK if every number in the sections is one that may be followed. Counts the stars. */
+int check_sections(pya_image *image, pya_error *error);
 
 /* check_pci.c: the same for the pci tables, which it opens on the way. */
 int open_pci_tables(pya_image *image, pya_error *error);

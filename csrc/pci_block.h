@@ -164,25 +164,19 @@ INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_num
     return blocks;
 }
 
-typedef uint8_t form_step __attribute__((vector_size(16)));
-
-/* Whether a row has the form: how refused rows are told from their neighbours. */
+/* Whether a row has the form: how refused rows are told from their neighbours. A loop over all bytes
+ * that may be read, so that a compiler makes a few vectors of it: one odd row is to cost little more than
+ * itself, and this is asked of all rows of its block. */
 INLINE bool has_form(const struct row_form *form, const uint8_t *row)
 {
-    uint64_t words[2];
-    form_step bad = {0};
+    uint8_t bad = 0;
 
-    for (unsigned at = 0; at < PCI_READ; at += sizeof bad) {
-        form_step c, text, mask, digits;
-        memcpy(&c, row + at, sizeof c);
-        memcpy(&text, form->text + at, sizeof text);
-        memcpy(&mask, form->mask + at, sizeof mask);
-        memcpy(&digits, form->digits + at, sizeof digits);
-        bad |= ((c ^ text) & mask) |
-               (digits & ~((form_step)((form_step)(c - '0') <= 9) | (form_step)((form_step)(c - 'A') <= 5)));
+    for (unsigned i = 0; i < PCI_READ; i++) {
+        uint8_t c = row[i], figure = (uint8_t)(c - '0') < 10, letter = (uint8_t)(c - 'A') < 6;
+        bad |= (uint8_t)(((c ^ form->text[i]) & form->mask[i]) |
+                         ((uint8_t)(figure + letter - 1) & form->digits[i]));
     }
-    memcpy(words, &bad, sizeof words);
-    return (words[0] | words[1]) == 0;
+    return bad == 0;
 }
 
 INLINE uint64_t rows_without_form(const struct text_rows *rows, size_t index, bool listed)

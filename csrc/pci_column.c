@@ -143,6 +143,21 @@ int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsig
     return (int64_t)done;
 }
 
+unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator)
+{
+    static const uint8_t lengths[] = {PCI_LENGTH, USB_LENGTH};
+
+    for (unsigned l = 0; l < sizeof lengths; l++) {
+        size_t length = lengths[l], row = 0;
+        while (row < PCI_BLOCK && size > row * (length + 1) + length &&
+               text[row * (length + 1) + length] == separator)
+            row++;
+        if (row == PCI_BLOCK)
+            return (unsigned)length;
+    }
+    return 0;
+}
+
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 static int match_number_row(const pya_image *image, struct pya_scratch *scratch,

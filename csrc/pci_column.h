@@ -31,6 +31,9 @@ uint64_t match_listed(const pya_image *image, struct pya_scratch *scratch, unsig
 bool match_one(const pya_image *image, struct pya_scratch *scratch, unsigned bus, const uint8_t *text,
                size_t length, uint32_t *id);
 
+/* The length that the first rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
+unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator);
+
 /* Rows of one length, PCI_LENGTH or USB_LENGTH, that follow each other from `first` on; behind each,
  * if separator is not negative, that byte. Returns how many rows it answered: all that have this
  * stride, as far as whole blocks of them can be read; -1 when out of memory. */

@@ -28,7 +28,7 @@ enum {
 };
 
 /* What a row must be where it has no digits: text and mask; zero where digits stand, and behind the
- * row, where anything may. And where the digits are. */
+ * row, where anything may. And bytes of ones where digits stand. */
 struct row_form {
     uint8_t text[PCI_READ], mask[PCI_READ], digits[PCI_READ];
     unsigned length;

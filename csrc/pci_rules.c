@@ -25,37 +25,37 @@ static bool whole_bytes(uint32_t mask)
     return true;
 }
 
-/* A rule of a source's table: one for each line of its value. Ids above 16 bits belong to keys that
- * are none of this table's. */
-static bool add_rule(const struct pci_input *input, struct pci_rules *rules, uint32_t source, uint32_t id)
+/* Rules of a source's row: one for each line of its value. Ids above 16 bits belong to keys that are none
+ * of this table's. */
+static bool add_rules(const struct bus_input *input, struct pci_rules *rules, uint32_t source,
+                      const struct field_row *row)
 {
-    const struct field_table *table = &input->tables[source];
-    uint32_t mask[FIELD_WORDS], words[FIELD_WORDS], value = field_rule(table, id, mask, words);
     struct pci_rule made = {.source = source};
 
-    if (!pack_ids(mask, words, &made.names, &made.key) ||
-        !pack_ids(mask + 2, words + 2, &made.sub_names, &made.sub) || !whole_bytes(mask[4]))
+    if (!pack_ids(row->mask, row->words, &made.names, &made.key) ||
+        !pack_ids(row->mask + 2, row->words + 2, &made.sub_names, &made.sub) || !whole_bytes(row->mask[4]))
         return false;
-    if ((words[0] | words[1] | words[2] | words[3]) > 0xFFFF)
+    if ((row->words[0] | row->words[1] | row->words[2] | row->words[3]) > 0xFFFF)
         return true;
-    if (!class_test_number(&rules->tests, mask[4], words[4], &made.class_test))
+    if (!class_test_number(&rules->tests, row->mask[4], row->words[4], &made.class_test))
         return false;
-    for (uint32_t i = value_lines_from(input, value); i < value_lines_to(input, value); i++) {
-        made.line = load_u32(input->value_lines->data + (size_t)i * 4);
+    for (uint32_t i = value_lines_from(input->values, row->value);
+         i < value_lines_to(input->values, row->value); i++) {
+        made.line = value_line(input->values, i);
         made.module = input->lines[made.line]->module;
         rules->rules[rules->count++] = made;
     }
     return true;
 }
 
-static uint64_t count_rules(const struct pci_input *input)
+static uint64_t count_rules(const struct bus_input *input)
 {
     uint64_t count = 0;
 
     for (uint32_t s = 0; s < input->source_count; s++)
-        for (uint32_t id = 0; id < input->tables[s].rules.count; id++) {
-            uint32_t value = load_u32(input->tables[s].rule_values.data + (size_t)id * 4);
-            count += value_lines_to(input, value) - value_lines_from(input, value);
+        for (size_t i = 0; i < field_row_count(rows_of_source(input, s)); i++) {
+            uint32_t value = field_row_at(rows_of_source(input, s), i)->value;
+            count += value_lines_to(input->values, value) - value_lines_from(input->values, value);
         }
     return count;
 }
@@ -108,11 +108,11 @@ static void ask_defaults(struct pci_rules *rules)
         }
 }
 
-enum pci_result pci_rules_gather(const struct pci_input *input, struct pci_rules *rules)
+enum pci_result pci_rules_gather(const struct bus_input *input, struct pci_rules *rules)
 {
     memset(rules, 0, sizeof *rules);
     for (uint32_t s = 0; s < input->source_count; s++)
-        if (input->tables[s].to_trie || input->tables[s].residue.size > 0)
+        if (rows_of_source(input, s)->to_trie || rows_of_source(input, s)->residue.size > 0)
             return PCI_UNFIT;
     if (count_rules(input) > MOST_RULES)
         return PCI_UNFIT;
@@ -120,8 +120,8 @@ enum pci_result pci_rules_gather(const struct pci_input *input, struct pci_rules
     if (rules->rules == NULL)
         return PCI_NO_MEMORY;
     for (uint32_t s = 0; s < input->source_count; s++)
-        for (uint32_t id = 0; id < input->tables[s].rules.count; id++)
-            if (!add_rule(input, rules, s, id))
+        for (size_t i = 0; i < field_row_count(rows_of_source(input, s)); i++)
+            if (!add_rules(input, rules, s, field_row_at(rows_of_source(input, s), i)))
                 return PCI_UNFIT;
     if (!sort_rules(rules, input->line_count))
         return PCI_NO_MEMORY;

@@ -32,7 +32,7 @@ struct pci_rules {
     uint64_t defaults_of_class[256];
 };
 
-enum pci_result pci_rules_gather(const struct pci_input *input, struct pci_rules *rules);
+enum pci_result pci_rules_gather(const struct bus_input *input, struct pci_rules *rules);
 void pci_rules_free(struct pci_rules *rules);
 
 #endif

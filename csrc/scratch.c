@@ -13,7 +13,7 @@ pya_scratch *pya_scratch_new(const pya_image *image, unsigned variant)
         return NULL;
     repeats_start(&scratch->repeats);
     scratch->variant = cpu_variant(variant);
-    scratch->marks = calloc(values + image->star_count + 1, sizeof *scratch->marks);
+    scratch->marks = calloc(values + image->count[SECTION_NODES] + 1, sizeof *scratch->marks);
     /* Field tables may name a value once a gate, a signature and a residue. */
     scratch->values =
         malloc((values + GATE_KINDS + MOST_SIGNATURES + MOST_RESIDUE) * sizeof *scratch->values);

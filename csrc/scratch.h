@@ -13,13 +13,13 @@
 #include "pci_engine.h"
 #include "repeats.h"
 
-/* A REF to go on from, and the place in the key. */
+/* A node to go on from, and the place in the key. */
 struct place {
-    uint32_t ref, at;
+    uint32_t node, at;
 };
 
 struct pya_scratch {
-    uint32_t *marks; /* per value, then per star: the generation in which it was settled */
+    uint32_t *marks; /* per value, then per node behind a star: the generation in which it was settled */
     uint32_t generation;
     uint32_t *values; /* found by the last search */
     uint32_t value_count;

@@ -1,13 +1,17 @@
 /*
  * Text columns: rows between separators, whose number nobody knows before the text was read. It is
- * read once from memory: a block is counted and then matched while it is in the cache.
+ * read once from memory: rows of one length are matched where they lie, as many as there are, and tell
+ * by that how many they were; others come in blocks that are counted and then matched while in the cache.
  */
 #define _GNU_SOURCE /* memrchr */
-#include <string.h>
+#include "error.h"
+#include "pci_column.h"
 
-#include "pyalias.h"
+enum { LANES = 32, STEPS = 255 };
 
-enum { LANES = 32, STEPS = 255, TEXT_BLOCK = PYA_TEXT_ROWS }; /* a row has one byte at least */
+/* The bytes of a counted block: few behind rows of one length, so that a line among them costs little
+ * more than itself, and more the longer no such rows come. A row has one byte at least. */
+enum { FEWEST = 64, MOST = PYA_TEXT_ROWS };
 
 /* Counts of up to 255 in bytes, side by side: compilers make vectors of it. */
 uint64_t pya_count_rows(const uint8_t *text, size_t size, int separator)
@@ -36,39 +40,85 @@ size_t pya_row_end(const uint8_t *text, size_t size, size_t at, int separator)
     return end == NULL ? size : (size_t)(end - text) + 1;
 }
 
-/* The end of a block of whole rows: of one row where that is longer than a block. */
-static size_t block_end(const uint8_t *text, size_t size, int separator)
+/* The end of a block of whole rows: of one row where that is longer than the block may be. */
+static size_t block_end(const uint8_t *text, size_t size, int separator, size_t most)
 {
     const uint8_t *last;
 
-    if (size <= TEXT_BLOCK)
+    if (size <= most)
         return size;
-    last = memrchr(text, separator, TEXT_BLOCK);
-    return last == NULL ? pya_row_end(text, size, TEXT_BLOCK, separator) : (size_t)(last - text) + 1;
+    last = memrchr(text, separator, most);
+    return last == NULL ? pya_row_end(text, size, most, separator) : (size_t)(last - text) + 1;
+}
+
+/* Rows of one length, as many as there are and fit: how many it answered, -1 when out of memory. Adds to
+ * *matched. */
+static int64_t match_one_length(const pya_image *image, pya_scratch *scratch, const uint8_t *text,
+                                size_t size, int separator, uint32_t *ids, uint64_t room,
+                                pya_matched *matched)
+{
+    unsigned length = text_stride(text, size, (uint8_t)separator);
+    uint64_t rows = size / (length + 1);
+    int64_t answered;
+
+    if (length == 0)
+        return 0;
+    answered =
+        match_strided(image, scratch, length, text, separator, rows < room ? rows : room, text + size, ids);
+    if (answered > 0) {
+        matched->rows += (uint64_t)answered;
+        matched->bytes += (uint64_t)answered * (length + 1);
+    }
+    return answered;
+}
+
+/* A block of any rows, unless there is no room for it: PYA_OK, or an error. Adds to *matched. */
+static int match_counted(const pya_image *image, pya_scratch *scratch, const uint8_t *text, size_t size,
+                         int separator, uint32_t *ids, uint64_t room, pya_matched *matched, pya_error *error)
+{
+    pya_column column = {
+        .rows_layout = PYA_ROWS_SEPARATED,
+        .separator = (uint8_t)separator,
+        .rows = pya_count_rows(text, size, separator),
+        .data = text,
+        .data_size = size,
+    };
+    int code;
+
+    if (column.rows > room)
+        return PYA_OK;
+    code = pya_match_column(image, scratch, &column, ids, error);
+    if (code == PYA_OK) {
+        matched->rows += column.rows;
+        matched->bytes += size;
+    }
+    return code;
 }
 
 int pya_match_text(const pya_image *image, pya_scratch *scratch, const uint8_t *text, size_t size,
                    int separator, uint32_t *ids, uint64_t room, pya_matched *matched, pya_error *error)
 {
+    size_t most = 0;
+
     *matched = (pya_matched){0, 0};
     while (matched->bytes < size) {
-        const uint8_t *block = text + matched->bytes;
-        size_t length = block_end(block, size - matched->bytes, separator);
-        pya_column column = {
-            .rows_layout = PYA_ROWS_SEPARATED,
-            .separator = (uint8_t)separator,
-            .rows = pya_count_rows(block, length, separator),
-            .data = block,
-            .data_size = length,
-        };
+        const uint8_t *rest = text + matched->bytes;
+        size_t left = size - matched->bytes;
+        uint64_t rows = matched->rows;
+        int64_t answered =
+            match_one_length(image, scratch, rest, left, separator, ids + rows, room - rows, matched);
         int code;
-        if (column.rows > room - matched->rows)
-            return PYA_OK;
-        code = pya_match_column(image, scratch, &column, ids + matched->rows, error);
-        if (code != PYA_OK)
+        if (answered < 0)
+            return fail(error, PYA_ENOMEM, rows, "out of memory at row %llu", (unsigned long long)rows);
+        if (answered > 0) {
+            most = 0;
+            continue;
+        }
+        code = match_counted(image, scratch, rest, block_end(rest, left, separator, most), separator,
+                             ids + rows, room - rows, matched, error);
+        if (code != PYA_OK || matched->rows == rows)
             return code;
-        matched->rows += column.rows;
-        matched->bytes += length;
+        most = most < FEWEST ? FEWEST : most < MOST ? 2 * most : MOST;
     }
     return PYA_OK;
 }

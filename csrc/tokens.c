@@ -5,11 +5,41 @@
 #include "format.h"
 #include "glob.h"
 
-/* Bytes that do not stand for themselves: a backslash does up to the first wildcard. */
-enum { WILDCARD = 1, BACKSLASH = 2 };
+enum { STEP = 16 };
 
-static const uint8_t special[256] = {
-    ['*'] = WILDCARD, ['?'] = WILDCARD, ['['] = WILDCARD, ['\\'] = BACKSLASH};
+/* gcc and clang make of it what the machine has. */
+typedef uint8_t step __attribute__((vector_size(STEP)));
+
+/* Brackets, backslashes, and what follows a * and should stand before it or is not needed. */
+static inline step odd_bytes(step before, step byte)
+{
+    return (step)((byte == '[') | (byte == '\\') | ((before == '*') & ((byte == '*') | (byte == '?'))));
+}
+
+bool is_own_tokens(const uint8_t *pattern, size_t length)
+{
+    step before = {0}, byte = {0}, odd = {0};
+    uint64_t words[STEP / 8];
+
+    if (length <= STEP) {
+        uint8_t padded[STEP + 1] = {0};
+        memcpy(padded + 1, pattern, length < STEP ? length : STEP);
+        memcpy(&before, padded, STEP);
+        memcpy(&byte, padded + 1, STEP);
+        odd = odd_bytes(before, byte);
+    } else {
+        odd[0] = pattern[0] == '[' || pattern[0] == '\\';
+    }
+    for (size_t at = 1; length > STEP; at = at + STEP > length - STEP ? length - STEP : at + STEP) {
+        memcpy(&before, pattern + at - 1, STEP);
+        memcpy(&byte, pattern + at, STEP);
+        odd |= odd_bytes(before, byte);
+        if (at == length - STEP)
+            break;
+    }
+    memcpy(words, &odd, STEP);
+    return (words[0] | words[1]) == 0;
+}
 
 /* The set of bytes that the bracket expression behind pattern[at - 1] takes, and where it ends. */
 static enum tokenised bracket_set(const uint8_t *pattern, size_t length, size_t at, uint8_t set[CLASS_ENTRY],
@@ -33,63 +63,76 @@ static enum tokenised bracket_set(const uint8_t *pattern, size_t length, size_t 
 }
 
 /* ? before * in a run of both, and one * for many: equal meanings get equal tokens. */
-static size_t order_run(uint32_t *tokens, size_t count)
+static uint8_t *order_run(uint8_t *end, size_t run)
 {
-    size_t start = count, any = 0, stars = 0;
+    uint8_t *start = end - run;
+    size_t any = 0;
 
-    while (start > 0 && (tokens[start - 1] == TOKEN_ANY || tokens[start - 1] == TOKEN_STAR))
-        start--;
-    for (size_t i = start; i < count; i++)
-        *(tokens[i] == TOKEN_ANY ? &any : &stars) += 1;
-    for (size_t i = 0; i < any; i++)
-        tokens[start + i] = TOKEN_ANY;
-    if (stars == 0)
-        return start + any;
-    tokens[start + any] = TOKEN_STAR;
+    if (run < 2)
+        return end;
+    for (size_t i = 0; i < run; i++)
+        any += start[i] == TOKEN_ANY;
+    memset(start, TOKEN_ANY, any);
+    if (any == run)
+        return end;
+    start[any] = TOKEN_STAR;
     return start + any + 1;
 }
 
-enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *classes, uint32_t *tokens,
+/* False when out of memory. */
+static bool put_class(struct interner *classes, const uint8_t set[CLASS_ENTRY], uint8_t **out)
+{
+    uint32_t id = intern(classes, set, CLASS_ENTRY);
+
+    **out = TOKEN_CLASS;
+    store_u32(*out + 1, id);
+    *out += CLASS_TOKEN;
+    return id != INTERN_FAILED;
+}
+
+/* A byte that stands for itself. */
+static bool put_byte(struct interner *classes, uint8_t byte, uint8_t **out)
+{
+    uint8_t set[CLASS_ENTRY] = {0};
+
+    if (is_plain_token(byte)) {
+        *(*out)++ = byte;
+        return true;
+    }
+    set[byte / 8] = (uint8_t)(1u << byte % 8);
+    return put_class(classes, set, out);
+}
+
+enum tokenised tokenise(const uint8_t *pattern, size_t length, struct interner *classes, uint8_t *tokens,
                         size_t *count)
 {
-    size_t at = 0, n = 0;
-    size_t run = 0; /* of * and ?, up to here */
+    uint8_t *out = tokens, set[CLASS_ENTRY];
+    size_t at = 0, run = 0; /* of * and ?, up to here */
 
-    while (at < length && !(special[pattern[at]] & WILDCARD))
-        tokens[n++] = pattern[at++];
+    while (at < length && !is_wildcard(pattern[at]))
+        *out++ = pattern[at++];
     while (at < length) {
-        uint8_t c;
-        if (!special[pattern[at]]) {
-            n = run > 1 ? order_run(tokens, n) : n;
-            run = 0;
-            do
-                tokens[n++] = pattern[at++];
-            while (at < length && !special[pattern[at]]);
+        uint8_t c = pattern[at++];
+        if (c == '*' || c == '?') {
+            *out++ = c;
+            run++;
             continue;
         }
-        c = pattern[at++];
-        bool of_run = c == '*' || c == '?';
-        if (run > 1 && !of_run)
-            n = order_run(tokens, n);
-        run = of_run ? run + 1 : 0;
-        if (of_run) {
-            tokens[n++] = c == '*' ? TOKEN_STAR : TOKEN_ANY;
-        } else if (c == '[') {
-            uint8_t set[CLASS_ENTRY];
-            uint32_t id;
+        out = order_run(out, run);
+        run = 0;
+        if (c == '[') {
             enum tokenised result = bracket_set(pattern, length, at, set, &at);
             if (result != TOKENS)
                 return result;
-            id = intern(classes, set, CLASS_ENTRY);
-            if (id == INTERN_FAILED)
+            if (!put_class(classes, set, &out))
                 return TOKENS_NO_MEMORY;
-            tokens[n++] = TOKEN_CLASS + id;
-        } else {
-            if (at == length)
-                return TOKENS_NEVER;
-            tokens[n++] = pattern[at++]; /* behind a backslash */
+            continue;
         }
+        if (c == '\\' && at == length)
+            return TOKENS_NEVER;
+        if (!put_byte(classes, c == '\\' ? pattern[at++] : c, &out))
+            return TOKENS_NO_MEMORY;
     }
-    *count = run > 1 ? order_run(tokens, n) : n;
+    *count = (size_t)(order_run(out, run) - tokens);
     return TOKENS;
 }

@@ -8,324 +8,337 @@
 #include "pyalias.h"
 #include "tokens.h"
 
-/* A range of strings that share their first `depth` tokens and become the node that the REF at
- * byte `patch` of NODES points to. */
-struct task {
-    uint32_t low, high, depth, patch;
-    bool after_star;
-};
-
-struct tasks {
-    struct task *stack;
-    size_t count, room;
-};
-
-/* The strings of a range by their token at one depth. */
-struct group {
-    uint32_t low, high, token;
-};
-
-struct groups {
-    uint32_t value; /* of the string that ends here, or NEVER */
-    struct group star;
-    struct group *bytes, *wild; /* point into one array of 256 + the wild edges */
-    uint32_t byte_count, wild_count;
-};
-
-static bool push_task(struct tasks *tasks, struct task task)
-{
-    if (tasks->count == tasks->room) {
-        size_t room = tasks->room ? tasks->room * 2 : 256;
-        struct task *stack = realloc(tasks->stack, room * sizeof *stack);
-        if (stack == NULL)
-            return false;
-        tasks->stack = stack;
-        tasks->room = room;
-    }
-    tasks->stack[tasks->count++] = task;
-    return true;
-}
-
 /* ---- tails ------------------------------------------------------------------------------------ */
 
-static uint8_t *put_width(uint8_t *out, size_t width)
+static const uint8_t *class_set(const struct trie *trie, const uint8_t *token)
 {
-    *out++ = (uint8_t)width;
-    *out++ = (uint8_t)(width >> 8);
-    return out;
+    return trie->classes->text.data + (size_t)CLASS_ENTRY * class_of_token(token);
 }
 
-/* A run of tokens without a star, as operations. */
-static uint8_t *put_segment(const struct trie *trie, uint8_t *out, const uint32_t *tokens, size_t count)
+/* The length of the run of plain tokens, or of ?, that starts here: 255 at most. */
+static size_t run_length(const uint8_t *tokens, size_t count)
+{
+    size_t most = count < UINT8_MAX ? count : UINT8_MAX, run = 1;
+
+    if (tokens[0] == TOKEN_ANY)
+        while (run < most && tokens[run] == TOKEN_ANY)
+            run++;
+    else
+        while (run < most && is_plain_token(tokens[run]))
+            run++;
+    return run;
+}
+
+/* Tokens without a star, as operations. */
+static uint8_t *put_segment(const struct trie *trie, uint8_t *out, const uint8_t *tokens, size_t count)
 {
     for (size_t i = 0, run; i < count; i += run) {
-        run = 1;
-        if (tokens[i] >= TOKEN_CLASS) {
+        if (tokens[i] == TOKEN_CLASS) {
             *out++ = TAIL_CLASS;
-            memcpy(out, trie->classes->text.data + (size_t)CLASS_ENTRY * (tokens[i] - TOKEN_CLASS),
-                   CLASS_ENTRY);
+            memcpy(out, class_set(trie, tokens + i), CLASS_ENTRY);
             out += CLASS_ENTRY;
+            run = CLASS_TOKEN;
             continue;
         }
-        while (i + run < count && run < 255 && (tokens[i] == TOKEN_ANY) == (tokens[i + run] == TOKEN_ANY) &&
-               tokens[i + run] < TOKEN_CLASS)
-            run++;
+        run = run_length(tokens + i, count - i);
         *out++ = tokens[i] == TOKEN_ANY ? TAIL_ANY : TAIL_LITERAL;
         *out++ = (uint8_t)run;
-        if (tokens[i] != TOKEN_ANY)
-            for (size_t j = 0; j < run; j++)
-                *out++ = (uint8_t)tokens[i + j];
+        if (tokens[i] != TOKEN_ANY) {
+            memcpy(out, tokens + i, run);
+            out += run;
+        }
     }
     return out;
 }
 
-static size_t segment_end(const uint32_t *tokens, size_t count, size_t at)
+/* Where a segment ends, and *width, how many bytes of a key it takes. */
+static size_t segment_end(const uint8_t *tokens, size_t count, size_t at, size_t *width)
 {
-    while (at < count && tokens[at] != TOKEN_STAR)
-        at++;
+    *width = 0;
+    while (at < count && tokens[at] != TOKEN_STAR) {
+        at += token_width(tokens[at]);
+        ++*width;
+    }
     return at;
 }
 
 enum { TOKEN_TAIL = 1 + CLASS_ENTRY }; /* the most bytes that a token becomes: a class */
 
 /* Writes at most TOKEN_TAIL bytes a token and one more; returns where they end. */
-static uint8_t *put_tail(const struct trie *trie, uint8_t *out, const uint32_t *tokens, size_t count)
+static uint8_t *put_tail(const struct trie *trie, uint8_t *out, const uint8_t *tokens, size_t count)
 {
-    size_t at = segment_end(tokens, count, 0);
+    size_t width, at = segment_end(tokens, count, 0, &width);
 
     out = put_segment(trie, out, tokens, at);
     while (at < count) {
-        size_t start = at + 1, end = segment_end(tokens, count, start);
+        size_t start = at + 1, end = segment_end(tokens, count, start, &width);
         if (start == count) {
             *out++ = TAIL_STAR_END;
             return out;
         }
         *out++ = end == count ? TAIL_STAR_LAST : TAIL_STAR_FIND;
-        out = put_segment(trie, put_width(out, end - start), tokens + start, end - start);
+        *out++ = (uint8_t)width;
+        *out++ = (uint8_t)(width >> 8);
+        out = put_segment(trie, out, tokens + start, end - start);
         at = end;
     }
     *out++ = TAIL_END;
     return out;
 }
 
-/* The REF of a leaf whose rest starts at a depth; 0 when out of memory. */
-static uint32_t leaf(struct trie *trie, const struct token_string *string, uint32_t depth)
+static bool find_tail(struct trie *trie, const uint8_t *tokens, size_t count)
 {
-    const uint32_t *tokens = string->tokens + depth;
-    size_t count = string->count - depth;
+    uint8_t *tail;
+    uint32_t id = INTERN_FAILED;
 
-    if (trie->last_tokens == NULL || count != trie->last_count ||
-        memcmp(tokens, trie->last_tokens, count * sizeof *tokens) != 0) {
-        uint8_t *tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
-        uint32_t id = tail == NULL
-                          ? INTERN_FAILED
-                          : intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, tokens, count) - tail));
-        if (id == INTERN_FAILED)
-            return 0;
-        trie->last_tokens = tokens;
-        trie->last_count = count;
-        trie->last_tail = trie->tails.strings[id].offset;
-    }
-    trie->tail_of_value[string->value] = trie->last_tail;
-    return LEAF_BIT | string->value;
+    if (trie->last_tokens != NULL && count == trie->last_count &&
+        memcmp(tokens, trie->last_tokens, count) == 0)
+        return true;
+    tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
+    if (tail != NULL)
+        id = intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, tokens, count) - tail));
+    if (id == INTERN_FAILED)
+        return false;
+    trie->last_tokens = tokens;
+    trie->last_count = count;
+    trie->last_tail = trie->tails.strings[id].offset;
+    return true;
 }
 
-/* ---- records ---------------------------------------------------------------------------------- */
+/* ---- nodes ------------------------------------------------------------------------------------ */
 
-/* The common literal tokens of a sorted range: those of its first and last string. */
-static uint32_t label_length(const struct token_string *strings, const struct task *task)
+/* The strings of a node by the token at its depth. Each group is a node itself, or a leaf. */
+enum { MOST_BYTES = 255 };
+
+struct group {
+    uint32_t low, high;
+};
+
+struct groups {
+    struct group star, bytes[MOST_BYTES];
+    struct bytes_vector wild; /* groups */
+    uint32_t byte_count;
+};
+
+static bool is_leaf(struct group group)
 {
-    const struct token_string *first = &strings[task->low], *last = &strings[task->high - 1];
-    uint32_t at = task->depth;
+    return group.high - group.low == 1;
+}
 
-    while (at < first->count && at < last->count && first->tokens[at] < TOKEN_ANY &&
-           first->tokens[at] == last->tokens[at])
+/* The common plain tokens of a sorted range: those of its first and last string. */
+static uint32_t label_length(const struct token_string *strings, const struct string_range *range)
+{
+    const struct token_string *first = &strings[range->low], *last = &strings[range->high - 1];
+    uint32_t at = range->depth, most = first->count < last->count ? first->count : last->count;
+
+    while (at < most && first->tokens[at] == last->tokens[at] && is_plain_token(first->tokens[at]))
         at++;
-    return at - task->depth;
+    return at - range->depth;
+}
+
+static void add_group(struct groups *groups, uint8_t token, struct group group)
+{
+    if (token == TOKEN_STAR)
+        groups->star = group;
+    else if (is_plain_token(token))
+        groups->bytes[groups->byte_count++] = group;
+    else
+        bytes_push(&groups->wild, &group, sizeof group);
 }
 
 static void split(const struct token_string *strings, uint32_t low, uint32_t high, uint32_t depth,
                   struct groups *groups)
 {
-    groups->value = NEVER;
-    groups->star = (struct group){0, 0, 0};
-    groups->byte_count = groups->wild_count = 0;
-    if (strings[high - 1].count == depth)
-        groups->value = strings[--high].value;
-    while (low < high) {
-        uint32_t end = low + 1, token = strings[low].tokens[depth];
-        struct group group;
-        while (end < high && strings[end].tokens[depth] == token)
-            end++;
-        group = (struct group){low, end, token};
-        if (token < TOKEN_ANY)
-            groups->bytes[groups->byte_count++] = group;
-        else if (token == TOKEN_STAR)
-            groups->star = group;
-        else
-            groups->wild[groups->wild_count++] = group;
-        low = end;
+    groups->star = (struct group){0, 0};
+    groups->byte_count = 0;
+    groups->wild.size = 0;
+    for (uint32_t i = low, end; i < high; i = end) {
+        uint8_t token = strings[i].tokens[depth];
+        uint32_t behind = depth + token_width(token);
+        for (end = i + 1; end < high && strings[end].shared >= behind; end++)
+            ;
+        add_group(groups, token, (struct group){i, end});
     }
 }
 
-/* Which bytes can start something below a star. */
-static void first_bytes(const struct trie *trie, const struct groups *groups, uint8_t set[CLASS_ENTRY])
+static bool push_range(struct trie *trie, struct string_range range)
 {
-    memset(set, 0, CLASS_ENTRY);
-    for (uint32_t i = 0; i < groups->byte_count; i++)
-        set[groups->bytes[i].token / 8] |= (uint8_t)(1u << groups->bytes[i].token % 8);
-    for (uint32_t i = 0; i < groups->wild_count; i++) {
-        uint32_t token = groups->wild[i].token;
-        const uint8_t *class = token == TOKEN_ANY
-                                   ? NULL
-                                   : trie->classes->text.data + (size_t)CLASS_ENTRY * (token - TOKEN_CLASS);
-        for (unsigned byte = 0; byte < CLASS_ENTRY; byte++)
-            set[byte] |= class ? class[byte] : 0xFF;
-    }
-}
-
-/* A REF to be: a leaf at once, or a placeholder and a task. */
-static bool put_ref(struct trie *trie, struct tasks *tasks, const struct token_string *strings,
-                    struct group group, uint32_t depth, bool after_star)
-{
-    uint32_t patch = (uint32_t)trie->nodes.size;
-
-    if (group.high - group.low == 1) {
-        uint32_t ref = leaf(trie, &strings[group.low], after_star ? depth - 1 : depth);
-        bytes_push_u32(&trie->nodes, ref);
-        return ref != 0;
-    }
-    bytes_push_u32(&trie->nodes, 0);
-    return push_task(tasks, (struct task){group.low, group.high, depth, patch, after_star});
-}
-
-/* Bytes given as tokens or groups, padded to a word. NULL when out of memory: the vector has noted it. */
-static uint8_t *put_padded(struct trie *trie, uint32_t count)
-{
-    return bytes_extend(&trie->nodes, (size_t)(count + 3) / 4 * 4);
-}
-
-static bool put_list(struct trie *trie, struct tasks *tasks, const struct token_string *strings,
-                     const struct groups *groups, uint32_t depth)
-{
-    uint8_t *bytes = put_padded(trie, groups->byte_count);
-
-    for (uint32_t i = 0; i < groups->byte_count && bytes != NULL; i++)
-        bytes[i] = (uint8_t)groups->bytes[i].token;
-    for (uint32_t i = 0; i < groups->byte_count; i++)
-        if (!put_ref(trie, tasks, strings, groups->bytes[i], depth, false))
+    if (trie->queued == trie->room) {
+        size_t room = trie->room ? trie->room * 2 : 1024;
+        struct string_range *queue = realloc(trie->queue, room * sizeof *queue);
+        if (queue == NULL)
             return false;
+        trie->queue = queue;
+        trie->room = room;
+    }
+    trie->queue[trie->queued++] = range;
     return true;
 }
 
-static bool put_table(struct trie *trie, struct tasks *tasks, const struct token_string *strings,
-                      const struct groups *groups, uint32_t depth)
+/* A value that ends in this node, or hangs on it. */
+static uint32_t number_value(struct trie *trie, uint32_t value)
 {
-    uint32_t first = groups->bytes[0].token, last = groups->bytes[groups->byte_count - 1].token;
-
-    bytes_push_u32(&trie->nodes, first | last << 8);
-    for (uint32_t byte = first, i = 0; byte <= last; byte++) {
-        if (groups->bytes[i].token != byte)
-            bytes_push_u32(&trie->nodes, 0);
-        else if (!put_ref(trie, tasks, strings, groups->bytes[i++], depth, false))
-            return false;
-    }
-    return true;
+    trie->number_of_value[value] = trie->value_count;
+    trie->tail_of_number[trie->value_count] = 0;
+    return trie->value_count++;
 }
 
-/* A table costs a load where a list costs a search; holes are paid for in cache. */
-static bool wants_table(const struct groups *groups)
+/* What is behind one edge, from a depth on: the next leaf, or the next node. Behind a star a leaf's tail
+ * starts with it. */
+static bool put_behind(struct trie *trie, const struct token_string *strings, struct group group,
+                       uint32_t depth, bool after_star)
 {
-    return groups->byte_count > 4 &&
-           groups->bytes[groups->byte_count - 1].token - groups->bytes[0].token < 2 * groups->byte_count + 8;
-}
+    const struct token_string *string = &strings[group.low];
+    uint32_t start = after_star ? depth - 1 : depth;
 
-static bool put_record(struct trie *trie, struct tasks *tasks, const struct token_string *strings,
-                       struct task task, struct groups *groups)
-{
-    uint32_t label = task.after_star ? 0 : label_length(strings, &task), depth = task.depth + label;
-    uint8_t *bytes;
-    bool table;
-
-    split(strings, task.low, task.high, depth, groups);
-    table = groups->byte_count > 0 && wants_table(groups);
-    bytes_push_u32(&trie->nodes,
-                   label | (task.after_star ? HAS_STAR_INFO : 0) | (groups->value != NEVER ? HAS_VALUE : 0) |
-                       (groups->star.high ? HAS_STAR : 0) | (groups->wild_count ? HAS_WILD : 0) |
-                       (table ? HAS_TABLE : groups->byte_count << HEAD_LIST_SHIFT));
-    bytes = put_padded(trie, label);
-    for (uint32_t i = 0; i < label && bytes != NULL; i++)
-        bytes[i] = (uint8_t)strings[task.low].tokens[task.depth + i];
-    if (task.after_star) {
-        uint8_t set[CLASS_ENTRY];
-        first_bytes(trie, groups, set);
-        bytes_push_u32(&trie->nodes, trie->star_count++);
-        bytes_push(&trie->nodes, set, sizeof set);
-    }
-    if (groups->value != NEVER)
-        bytes_push_u32(&trie->nodes, groups->value);
-    if (groups->star.high && !put_ref(trie, tasks, strings, groups->star, depth + 1, true))
+    if (!is_leaf(group))
+        return push_range(trie, (struct string_range){group.low, group.high, depth, after_star});
+    if (!find_tail(trie, string->tokens + start, string->count - start))
         return false;
-    if (groups->wild_count)
-        bytes_push_u32(&trie->nodes, groups->wild_count);
-    for (uint32_t i = 0; i < groups->wild_count; i++) {
-        uint32_t token = groups->wild[i].token;
-        bytes_push_u32(&trie->nodes, token == TOKEN_ANY ? ANY_BYTE : token - TOKEN_CLASS);
-        if (!put_ref(trie, tasks, strings, groups->wild[i], depth + 1, false))
-            return false;
-    }
-    trie->wild_count += groups->wild_count;
-    return table ? put_table(trie, tasks, strings, groups, depth + 1)
-                 : put_list(trie, tasks, strings, groups, depth + 1);
+    trie->tail_of_number[number_value(trie, string->value)] = trie->last_tail;
+    return true;
 }
 
-int trie_add(struct trie *trie, const struct token_string *strings, uint32_t count, uint32_t *root)
+/* The edges by bytes, and their bytes: first those to nodes, then those to leaves. */
+static bool put_list(struct trie *trie, const struct token_string *strings, const struct groups *groups,
+                     uint32_t depth, bool leaves, uint32_t *count)
 {
-    struct tasks tasks = {0};
-    struct groups groups = {0};
-    int code = PYA_ENOMEM;
+    uint8_t *labels = bytes_room(&trie->labels, groups->byte_count);
 
-    *root = 0;
-    trie->last_tokens = NULL;
-    if (count == 0)
-        return PYA_OK;
-    if (trie->nodes.size == 0)
-        bytes_push_u32(&trie->nodes, 0);
-    if (count == 1) {
-        *root = leaf(trie, strings, 0);
-        return *root == 0 ? PYA_ENOMEM : PYA_OK;
+    *count = 0;
+    if (labels == NULL)
+        return false;
+    for (uint32_t i = 0; i < groups->byte_count; i++) {
+        if (is_leaf(groups->bytes[i]) != leaves)
+            continue;
+        labels[(*count)++] = strings[groups->bytes[i].low].tokens[depth];
+        if (!put_behind(trie, strings, groups->bytes[i], depth + 1, false))
+            return false;
     }
-    groups.bytes = malloc((256 + (size_t)count) * sizeof *groups.bytes);
-    if (groups.bytes == NULL)
-        return PYA_ENOMEM;
-    groups.wild = groups.bytes + 256;
-    *root = (uint32_t)(trie->nodes.size / 4);
-    if (!put_record(trie, &tasks, strings, (struct task){0, count, 0, 0, false}, &groups))
-        goto done;
-    while (tasks.count > 0) {
-        struct task task = tasks.stack[--tasks.count];
-        if (trie->nodes.failed)
-            goto done;
-        if (trie->nodes.size / 4 >= LEAF_BIT / 4) {
-            code = PYA_ELIMIT;
-            goto done;
-        }
-        store_u32(trie->nodes.data + task.patch, (uint32_t)(trie->nodes.size / 4));
-        if (!put_record(trie, &tasks, strings, task, &groups))
-            goto done;
+    trie->labels.size += *count;
+    return true;
+}
+
+/* The edges by ? and classes: to nodes, or to leaves. `classes` gets the numbers of what they take. */
+static bool put_wild(struct trie *trie, const struct token_string *strings, const struct groups *groups,
+                     uint32_t depth, bool leaves, struct bytes_vector *classes)
+{
+    for (size_t at = 0; at < groups->wild.size; at += sizeof(struct group)) {
+        struct group group;
+        const uint8_t *token;
+        memcpy(&group, groups->wild.data + at, sizeof group);
+        token = strings[group.low].tokens + depth;
+        if (is_leaf(group) != leaves)
+            continue;
+        bytes_push_u32(classes, token[0] == TOKEN_ANY ? ANY_BYTE : class_of_token(token));
+        if (!put_behind(trie, strings, group, depth + token_width(token[0]), false))
+            return false;
     }
-    if (!trie->nodes.failed)
-        code = PYA_OK;
-done:
-    free(tasks.stack);
-    free(groups.bytes);
-    return code;
+    return true;
+}
+
+/* The number of the set of bytes that something behind a star starts with. ANY_BYTE: any, or one only,
+ * which is looked for itself. */
+static uint32_t first_bytes(struct trie *trie, const struct token_string *strings,
+                            const struct groups *groups, uint32_t depth)
+{
+    uint8_t set[CLASS_ENTRY] = {0};
+
+    if (groups->byte_count == 1 && groups->wild.size == 0)
+        return ANY_BYTE;
+    for (uint32_t i = 0; i < groups->byte_count; i++) {
+        uint8_t byte = strings[groups->bytes[i].low].tokens[depth];
+        set[byte / 8] |= (uint8_t)(1u << byte % 8);
+    }
+    for (size_t at = 0; at < groups->wild.size; at += sizeof(struct group)) {
+        struct group group;
+        const uint8_t *token;
+        memcpy(&group, groups->wild.data + at, sizeof group);
+        token = strings[group.low].tokens + depth;
+        if (token[0] == TOKEN_ANY)
+            return ANY_BYTE;
+        for (unsigned byte = 0; byte < CLASS_ENTRY; byte++)
+            set[byte] |= class_set(trie, token)[byte];
+    }
+    return intern(trie->classes, set, sizeof set); /* without memory ANY_BYTE, which is right as well */
+}
+
+static void put_node(struct trie *trie, uint32_t head, uint32_t label, uint32_t first_value)
+{
+    bytes_push_u32(&trie->nodes, head);
+    bytes_push_u32(&trie->nodes, label);
+    bytes_push_u32(&trie->nodes, (uint32_t)trie->queued);
+    bytes_push_u32(&trie->nodes, first_value);
+}
+
+static bool build_node(struct trie *trie, const struct token_string *strings, struct string_range range,
+                       struct groups *groups, struct bytes_vector *classes)
+{
+    uint32_t label = range.after_star ? 0 : label_length(strings, &range), depth = range.depth + label;
+    uint32_t head, first_byte, listed_nodes, listed_leaves;
+    bool has_value = strings[range.high - 1].count == depth;
+
+    split(strings, range.low, range.high - has_value, depth, groups);
+    head = label | (has_value ? HAS_VALUE : 0) | (groups->wild.size ? HAS_WILD : 0);
+    if (groups->star.high)
+        head |= is_leaf(groups->star) ? HAS_STAR_LEAF : HAS_STAR_NODE;
+    put_node(trie, head, (uint32_t)trie->labels.size, trie->value_count);
+    bytes_push(&trie->labels, strings[range.low].tokens + range.depth, label);
+    first_byte = range.after_star ? first_bytes(trie, strings, groups, depth) : 0;
+    if (has_value)
+        number_value(trie, strings[range.high - 1].value);
+    classes->size = 0;
+    if (groups->star.high && !put_behind(trie, strings, groups->star, depth + 1, true))
+        return false;
+    if (!put_wild(trie, strings, groups, depth, false, classes) ||
+        !put_wild(trie, strings, groups, depth, true, classes) ||
+        !put_list(trie, strings, groups, depth, false, &listed_nodes) ||
+        !put_list(trie, strings, groups, depth, true, &listed_leaves))
+        return false;
+    if (range.after_star)
+        bytes_push_u32(&trie->labels, first_byte);
+    bytes_push(&trie->labels, classes->data, classes->size);
+    if (trie->nodes.failed || classes->failed || groups->wild.failed)
+        return false;
+    store_u32(trie->nodes.data + trie->nodes.size - NODE_ENTRY,
+              head | listed_nodes << HEAD_NODES_SHIFT | listed_leaves << HEAD_LEAVES_SHIFT);
+    return !trie->labels.failed;
+}
+
+bool trie_add_root(struct trie *trie, uint32_t low, uint32_t high)
+{
+    return push_range(trie, (struct string_range){low, high, 0, false});
+}
+
+int trie_build(struct trie *trie, const struct token_string *strings)
+{
+    struct groups *groups = calloc(1, sizeof *groups);
+    struct bytes_vector classes = {0};
+    bool done = groups != NULL;
+
+    for (; done && trie->node_count < trie->queued; trie->node_count++)
+        done = build_node(trie, strings, trie->queue[trie->node_count], groups, &classes);
+    if (done) {
+        put_node(trie, 0, (uint32_t)trie->labels.size, trie->value_count); /* where the last one ends */
+        bytes_extend(&trie->labels, LABELS_PADDING);
+        done = !trie->nodes.failed && !trie->labels.failed;
+    }
+    bytes_free(&classes);
+    if (groups != NULL)
+        bytes_free(&groups->wild);
+    free(groups);
+    if (trie->nodes.size > INT32_MAX || trie->labels.size > MOST_LABELS)
+        return PYA_ELIMIT;
+    return done ? PYA_OK : PYA_ENOMEM;
 }
 
 void trie_free(struct trie *trie)
 {
     bytes_free(&trie->nodes);
+    bytes_free(&trie->labels);
     bytes_free(&trie->tail);
     intern_free(&trie->tails);
-    free(trie->tail_of_value);
+    free(trie->number_of_value);
+    free(trie->tail_of_number);
+    free(trie->queue);
 }

@@ -18,6 +18,7 @@ from pyalias.errors import (
     PciIdError,
     PyaliasError,
     SwitchError,
+    UnknownKernelError,
 )
 from pyalias.index import AliasIndex
 
@@ -25,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyalias.index_set import AliasIndexSet, KernelCounts, SetAnswers
     from pyalias.kmod import Kmod
     from pyalias.partial import PartialAnswer, PartialAnswers, PartialCounts, PartialDevice
 
@@ -34,6 +36,7 @@ __all__ = [
     "Alias",
     "AliasFileError",
     "AliasIndex",
+    "AliasIndexSet",
     "Answers",
     "ColumnError",
     "EngineError",
@@ -41,6 +44,7 @@ __all__ = [
     "ImageError",
     "InvalidModaliasError",
     "InventoryError",
+    "KernelCounts",
     "Kmod",
     "LimitError",
     "MissingLibraryError",
@@ -51,7 +55,9 @@ __all__ = [
     "PartialDevice",
     "PciIdError",
     "PyaliasError",
+    "SetAnswers",
     "SwitchError",
+    "UnknownKernelError",
 ]
 
 
@@ -63,6 +69,8 @@ def __getattr__(name: str) -> Any:
         from pyalias.kmod import Kmod  # noqa: PLC0415 it is what must not be loaded yet
 
         return Kmod
+    if name in {"AliasIndexSet", "KernelCounts", "SetAnswers"}:
+        return getattr(import_module("pyalias.index_set"), name)
     if name in {"PartialAnswer", "PartialAnswers", "PartialCounts", "PartialDevice"}:
         return getattr(import_module("pyalias.partial"), name)
     if name in {"engines", "pci", "vfio"}:

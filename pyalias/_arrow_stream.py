@@ -16,11 +16,15 @@ from pyalias import _arrow, _binding
 from pyalias._binding import SharedBuffer
 from pyalias._binding import arrow as structs
 from pyalias.errors import ColumnError, InvalidModaliasError, LimitError
+from pyalias.index_set.answers import UNKNOWN_KERNEL, KernelCounts, SetAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from pyalias.answers import Answers, AnswerTable, Names
+    from pyalias.answers import Answers, Names, NamesTable
+
+    LookUpRows = Callable[..., Answers]
+    """Answers for a column of devices or, of a set of kernels, for one of devices and one of kernels."""
 
 _VIEW_SIZE = 16
 _VIEW_INLINE = 12
@@ -155,7 +159,7 @@ def open_source(batches: Any) -> _Source:
 # ---- columns of answers ----
 
 
-class _Texts:
+class Texts:
     """Texts by id as Arrow string views: what is known stays, what is new is put behind it."""
 
     def __init__(self, texts: Iterable[bytes] = ()) -> None:
@@ -183,14 +187,14 @@ class _Texts:
         return structs.views_array(ids, views, text, validity, nulls, rows)
 
 
-class _NameTexts(_Texts):
+class _NameTexts(Texts):
     """The texts of an answer table, whichever of its ids there are by now."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
 
-    def extend(self, table: AnswerTable) -> _Texts:
+    def extend(self, table: NamesTable) -> Texts:
         """Itself, with the texts of all ids that the table has by now."""
         with self._lock:
             known = len(self._views) // _VIEW_SIZE
@@ -202,11 +206,12 @@ class _NameTexts(_Texts):
 
 # Engines call with a few thousand rows at a time, and a kernel has a few thousand answers: their texts are
 # made once for a table.
-_name_texts: WeakKeyDictionary[AnswerTable, _NameTexts] = WeakKeyDictionary()
+_name_texts: WeakKeyDictionary[NamesTable, _NameTexts] = WeakKeyDictionary()
 
 
-_ERRORS = _Texts([b"", b"EINVAL", b"ENAMETOOLONG"])
+_ERRORS = Texts([b"", b"EINVAL", b"ENAMETOOLONG", UNKNOWN_KERNEL.encode()])
 _ERROR_IDS = {errno.EINVAL: 1, errno.ENAMETOOLONG: 2}
+_UNKNOWN_KERNEL_ID = 3
 
 
 class AnswerColumns:
@@ -214,32 +219,37 @@ class AnswerColumns:
 
     ``kinds`` maps the names of new columns to what they hold: ``text`` (the module names, with blanks
     between them, utf8_view), ``list`` (dictionary<uint32, list<utf8>>), ``id`` (the answer's number in
-    this index, uint32), ``error`` (``EINVAL`` or ``ENAMETOOLONG`` where libkmod refuses the row, else
-    null).
+    this index, uint32), ``error`` (``EINVAL`` or ``ENAMETOOLONG`` where libkmod refuses the row,
+    ``UNKNOWN_KERNEL`` where a set of kernels lacks the row's, else null).
+
+    ``lookup_many`` and ``lookup`` take what the columns hold that ``arrays`` is given: devices, or devices
+    and their kernels.
     """
 
-    def __init__(self, lookup_many: Callable[[Any], Answers], lookup: Any, kinds: dict[str, str]) -> None:
+    def __init__(self, lookup_many: LookUpRows, lookup: Callable[..., Names], kinds: dict[str, str]) -> None:
         self._lookup_many = lookup_many
         self._lookup = lookup
         self._kinds = kinds
-        self._table: AnswerTable | None = None
+        self._table: NamesTable | None = None
         self._counts = SharedBuffer(0)
         self._folded: dict[Names, int] = {}
-        self.rows = self.nulls = self.invalid = 0
+        self.rows = self.nulls = self.invalid = self.unknown = 0
+        self.kernels: dict[str, KernelCounts] = {}
+        """What there was of each kernel of a set."""
 
-    def schemas(self) -> list[Any]:
-        """The schemas of the new columns."""
+    def schemas(self, columns: int = 1) -> list[Any]:
+        """The schemas of the new columns, where so many are looked up."""
         formats = {"text": "vu", "error": "vu", "id": "I"}
         return [
-            structs.named(_list_column(self._lookup_many([]))[0], name)
+            structs.named(_list_column(self._lookup_many(*[[]] * columns))[0], name)
             if kind == "list"
             else structs.column_schema(formats[kind], name)
             for name, kind in self._kinds.items()
         ]
 
-    def arrays(self, column: LentColumn) -> list[Any]:
-        """The arrays of the new columns for one batch."""
-        answers = self._lookup_many(column)
+    def arrays(self, *given: LentColumn) -> list[Any]:
+        """The arrays of the new columns for one batch of devices (and kernels)."""
+        answers = self._lookup_many(*given)
         ids, validity, table = answers.columns()
         self._renew(table)
         self._count(answers, ids)
@@ -247,7 +257,7 @@ class AnswerColumns:
             "text": lambda: _texts_of(table).extend(table).array(ids, validity, answers.null_count),
             "list": lambda: _list_column(answers)[1],
             "id": lambda: structs.numbers_array(ids, validity, answers.null_count),
-            "error": lambda: self._error_array(answers, column),
+            "error": lambda: self._error_array(answers, given),
         }
         return [makers[kind]() for kind in self._kinds.values()]
 
@@ -262,7 +272,7 @@ class AnswerColumns:
         totals[()] = totals.get((), 0) - self.nulls - self.invalid
         return totals
 
-    def _renew(self, table: AnswerTable) -> None:
+    def _renew(self, table: NamesTable) -> None:
         """Ids belong to a table; hostile input, of very many answers, makes an index start another."""
         if table is not self._table:
             if self._table is not None and "id" in self._kinds.values():
@@ -274,6 +284,10 @@ class AnswerColumns:
         self.rows += len(answers)
         self.nulls += answers.null_count
         self.invalid += len(answers.invalid)
+        if isinstance(answers, SetAnswers):
+            self.unknown += len(answers.unknown)
+            for kernel, found in answers.kernels.items():
+                self.kernels[kernel] = self.kernels.get(kernel, KernelCounts()).plus(found)
         known = len(self._table or ())
         if self._counts.size < 8 * known:
             counts = SharedBuffer(8 * known)
@@ -290,30 +304,34 @@ class AnswerColumns:
                 self._folded[names] = self._folded.get(names, 0) + count
         self._counts = SharedBuffer(self._counts.size)
 
-    def _error_array(self, answers: Answers, column: LentColumn) -> Any:
+    def _error_array(self, answers: Answers, given: Sequence[LentColumn]) -> Any:
         rows = len(answers)
         bits = SharedBuffer((rows + 7) // 8)
-        if not answers.invalid:
+        errors = {row: self._refusal(given, row) for row in answers.invalid}
+        if isinstance(answers, SetAnswers):
+            errors |= dict.fromkeys(answers.unknown, _UNKNOWN_KERNEL_ID)
+        if not errors:
             return _ERRORS.array(SharedBuffer(0), bits, rows, rows)
         ids = SharedBuffer(4 * rows)
         numbers, valid = ids.view().cast("I"), bits.view()
-        for row in answers.invalid:
-            numbers[row] = self._refusal(column.row(row))
+        for row, error in errors.items():
+            numbers[row] = error
             valid[row // 8] |= 1 << row % 8
-        return _ERRORS.array(ids, bits, rows - len(answers.invalid))
+        return _ERRORS.array(ids, bits, rows - len(errors))
 
-    def _refusal(self, device: bytes) -> int:
+    def _refusal(self, given: Sequence[LentColumn], row: int) -> int:
         """Which of libkmod's two errors it is, only the single lookup tells."""
+        device, *kernel = (column.row(row) for column in given)
         if len(device) < _SURELY_SHORT:
             return _ERROR_IDS[errno.EINVAL]
         try:
-            self._lookup(device)
+            self._lookup(device, *kernel)
         except InvalidModaliasError as error:
             return _ERROR_IDS[error.errno]
         return 0
 
 
-def _texts_of(table: AnswerTable) -> _NameTexts:
+def _texts_of(table: NamesTable) -> _NameTexts:
     texts = _name_texts.get(table)
     return texts if texts is not None else _name_texts.setdefault(table, _NameTexts())
 
@@ -345,6 +363,16 @@ def _list_column(answers: Answers) -> tuple[Any, Any]:
 # ---- the stream ----
 
 
+class _Producer(Protocol):
+    failure: BaseException | None
+
+    def schema(self) -> Any:
+        """The schema of what comes out, a new one each time."""
+
+    def next(self, reader: Reader) -> Any:
+        """The next batch, or ``None``."""
+
+
 class MatchedBatches:
     """The batches of a source, each with columns of answers behind its own; handed out once.
 
@@ -352,15 +380,19 @@ class MatchedBatches:
     wrong in Python while a consumer asked for a batch; the consumer only sees its text.
     """
 
-    def __init__(self, source: _Source, column: str, columns: AnswerColumns, names: Sequence[str]) -> None:
+    def __init__(
+        self, source: _Source, given: Sequence[str], columns: AnswerColumns, names: Sequence[str]
+    ) -> None:
+        """``given`` are the names of the columns to look up."""
         self._source = source
         self.answers = columns
         self._progress: Callable[[int], None] | None = None
         self.failure: BaseException | None = None
-        self._reader: _Reader | None = None
+        self._reader: Reader | None = None
         self._schema = source.new_schema()
-        self._place = _find_column(self._schema, column, names)
-        _arrow.layout_of(self._schema.children[self._place])
+        self._places = [_find_column(self._schema, column, names) for column in given]
+        for place in self._places:
+            _arrow.layout_of(self._schema.children[place])
 
     def tell(self, progress: Callable[[int], None] | None) -> None:
         """Call a function with the number of rows so far after each batch."""
@@ -369,13 +401,13 @@ class MatchedBatches:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The capsule of the protocol."""
         del requested_schema
-        return _arrow.new_capsule(*structs.python_stream(_Reader(self)), _arrow.STREAM_NAME)
+        return _arrow.new_capsule(*structs.python_stream(Reader(self)), _arrow.STREAM_NAME)
 
     def schema(self) -> Any:
         """The schema of what comes out, a new one each time."""
-        return structs.widen(self._source.new_schema(), self.answers.schemas())
+        return structs.widen(self._source.new_schema(), self.answers.schemas(len(self._places)))
 
-    def next(self, reader: _Reader) -> Any:
+    def next(self, reader: Reader) -> Any:
         """The next batch, or ``None``, for the one reader that came first.
 
         Raises:
@@ -387,17 +419,17 @@ class MatchedBatches:
         batch = self._source.next()
         if batch is None:
             return None
-        column = LentColumn(self._schema.children[self._place], batch.children[self._place])
-        wider = structs.widen(batch, self.answers.arrays(column))
+        given = [LentColumn(self._schema.children[place], batch.children[place]) for place in self._places]
+        wider = structs.widen(batch, self.answers.arrays(*given))
         if self._progress:
             self._progress(self.answers.rows)
         return wider
 
 
-class _Reader:
+class Reader:
     """What one Arrow stream asks, from C (``structs.python_stream``)."""
 
-    def __init__(self, batches: MatchedBatches) -> None:
+    def __init__(self, batches: _Producer) -> None:
         self._batches = batches
 
     def fill_schema(self, address: int) -> int | bytes:

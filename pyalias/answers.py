@@ -15,33 +15,22 @@ if TYPE_CHECKING:
 Names = tuple[str, ...]
 
 
-class AnswerTable:
-    """The answers of one index: an id for each distinct list of module names.
+class NamesTable:
+    """Answers by id: an id for each distinct list of module names, of which 0 is the empty one."""
 
-    The first ids are stored in the image; further ones are numbered as lookups find them, since the
-    combinations that patterns can form have no bound. Ids never change and are never given twice.
-    Names are made on first use, one answer at a time.
-    """
-
-    def __init__(self, image: Image) -> None:
-        self._image = image
-        self.numbers = Numbers(image)
-        self.known: list[Names | None] = [(), *[None] * (len(self.numbers) - 1)]
+    def __init__(self) -> None:
+        self.known: list[Names | None] = [()]
         """The names of ids; ``None`` where nobody has asked for them yet."""
-        self._modules: dict[int, str] = {}
         self._table: tuple[Names, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return len(self.known)
 
     def names(self, answer: int) -> Names:
         """The module names of an id."""
-        known = self.known
-        if answer >= len(known):
-            known.extend([None] * (answer + 1 - len(known)))
-        names = known[answer]
+        names = self.known[answer]
         if names is None:
-            names = known[answer] = tuple(map(self._module, self.numbers.modules(answer)))
+            raise IndexError(answer)
         return names
 
     def table(self, count: int) -> tuple[Names, ...]:
@@ -58,6 +47,35 @@ class AnswerTable:
         for answer in set(ids):
             self.names(answer)
         return map(self.known.__getitem__, ids)  # type: ignore[arg-type] # none of them is None
+
+
+class AnswerTable(NamesTable):
+    """The answers of one index.
+
+    The first ids are stored in the image; further ones are numbered as lookups find them, since the
+    combinations that patterns can form have no bound. Ids never change and are never given twice.
+    Names are made on first use, one answer at a time.
+    """
+
+    def __init__(self, image: Image) -> None:
+        super().__init__()
+        self._image = image
+        self.numbers = Numbers(image)
+        self.known += [None] * (len(self.numbers) - 1)
+        self._modules: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def names(self, answer: int) -> Names:
+        """The module names of an id."""
+        known = self.known
+        if answer >= len(known):
+            known.extend([None] * (answer + 1 - len(known)))
+        names = known[answer]
+        if names is None:
+            names = known[answer] = tuple(map(self._module, self.numbers.modules(answer)))
+        return names
 
     def _module(self, module: int) -> str:
         name = self._modules.get(module)
@@ -77,7 +95,7 @@ class Answers(Sequence["Names | None"]):
     def __init__(
         self,
         ids: SharedBuffer,
-        table: AnswerTable,
+        table: NamesTable,
         invalid: tuple[int, ...],
         validity: SharedBuffer | None,
         nulls: int,
@@ -101,7 +119,7 @@ class Answers(Sequence["Names | None"]):
         """
         return self._answers.table(self._answer_count)
 
-    def columns(self) -> tuple[SharedBuffer, SharedBuffer | None, AnswerTable]:
+    def columns(self) -> tuple[SharedBuffer, SharedBuffer | None, NamesTable]:
         """What an exporter wants: the ids and validity as memory to share, and the whole table."""
         return self._buffer, self._validity, self._answers
 

@@ -71,6 +71,13 @@ class EngineError(PyaliasError, RuntimeError):
     """What a query engine or a cluster refused or lost; the message holds its words."""
 
 
+class UnknownKernelError(PyaliasError, KeyError):
+    """A kernel that a set of indexes does not have; the message names those that it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError would put it in quotes
+
+
 class LimitError(PyaliasError, ValueError):
     """Input beyond a documented limit (image of 4 GiB, 2**31 rows in a batch, ...)."""
 

@@ -227,6 +227,14 @@ _LAYOUTS: dict[str, tuple[tuple[_Part, ...], ...]] = {
     "zorro": (_layout(("i", "id")),),
 }
 
+# acpi and dmi are read by functions of their own; of the others only the bus is known.
+DEVICE_BUSES = frozenset(_LAYOUTS) - {"vfio_pci", "vfio_cdx"} | {"acpi", "dmi", "mmc", "xen", "xen-backend"}
+"""The buses whose devices have a modalias. (``vfio_pci`` is in no device's own: who switches drivers asks for
+it. ``devname``, ``usbfunc`` and others with a colon are names that programs load modules by.)"""
+
+# kmod's indexes have "_" for each "-", also in the name of a bus.
+_BUS_BY_NORMALISED_NAME = {bus.replace("-", "_"): bus for bus in DEVICE_BUSES}
+
 # No tag begins with another one: their order does not matter.
 _DMI_TAGS = {
     "bvn": "bios_vendor",
@@ -246,6 +254,12 @@ _DMI_TAGS = {
     "sku": "product_sku",
     "pfa": "product_family",
 }
+
+
+def bus_of(text: str) -> str:
+    """The bus of a device's modalias or of a pattern; empty where it names none of ``DEVICE_BUSES``."""
+    bus, colon, _ = text.partition(":")
+    return _BUS_BY_NORMALISED_NAME.get(bus.removesuffix("*").replace("-", "_"), "") if colon else ""
 
 
 def parse_modalias(text: str) -> Modalias:

@@ -9,24 +9,30 @@ from __future__ import annotations
 import errno
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyalias.errors import InvalidModaliasError
+from pyalias.partial import PartialAnswer
+from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, KeysView, Sequence
 
     from pyalias.index import AliasIndex
-    from pyalias.inventory import Inventory
+    from pyalias.index_set import KernelCounts
+    from pyalias.inventory import Batch, Inventory
     from pyalias.scan_rows import RowWriter
 
 
 class Summary(NamedTuple):
     """What a scan counted.
 
-    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial``: of partial devices not all ids are
-    known, and so not what claims them. ``rejected`` rows could not be read and are no devices. ``modules``
-    counts the devices that each module claims, most first; one that several modules claim counts for each.
+    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial`` + ``unknown``. Of partial devices
+    not all ids are known; ``partial`` = ``certain`` + ``possible`` + ``none``: whatever the others are some
+    module claims the device; that depends on them; none does. The kernels of ``unknown`` devices are not in
+    the set, where there are several; then ``kernels`` has the counts of each. ``rejected`` rows could not be
+    read and are no devices. ``modules`` counts the devices that each module claims (partial ones: for
+    certain), most first; one that several modules claim counts for each.
     """
 
     devices: int
@@ -38,21 +44,17 @@ class Summary(NamedTuple):
     modules: dict[str, int]
     seconds: float
     partial: int = 0
+    certain: int = 0
+    possible: int = 0
+    none: int = 0
     rejected: int = 0
+    unknown: int = 0
+    kernels: dict[str, KernelCounts] | None = None
 
     @property
     def rate(self) -> float:
         """Devices a second."""
         return self.devices / self.seconds if self.seconds else 0.0
-
-
-class _Answer(NamedTuple):
-    modules: tuple[str, ...]
-    error: str
-
-
-# In place of an answer: which modules claim the device depends on what is not known of it.
-_PARTIAL = _Answer((), "PARTIAL")
 
 
 def scan(
@@ -69,39 +71,75 @@ def scan(
     Raises:
         InventoryError: the inventory cannot be read, or its rows cannot be written in that form.
         FileAccessError: reading failed.
+        LimitError: of a partial device, as ``AliasIndex.lookup_partial``.
     """
+    return scan_with(DeviceAnswers(index, rows), inventory, rows, write, progress)
+
+
+class Answerer(Protocol):
+    """Answers batches for a row writer, and counts."""
+
+    devices: int
+
+    def take(self, batch: Batch) -> Sequence[Hashable] | None:
+        """Answer a batch; the keys of its rows, where devices alone do not tell them apart."""
+
+    def summary(self, blank: int, rejected: int, seconds: float) -> Summary:
+        """All in numbers."""
+
+
+def scan_with(
+    answers: Answerer,
+    inventory: Inventory,
+    rows: RowWriter,
+    write: Callable[[bytes], object],
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """As ``scan``, with whatever answers."""
     start = time.perf_counter()
-    answers = _Answers(index, rows)
     blank = 0
     write(_to_bytes(rows.header()))
     for batch in inventory:
-        answers.count(batch.devices, batch.partial)
-        write(_to_bytes(rows.render(batch)))
+        keys = answers.take(batch)
+        write(_to_bytes(rows.render(batch, keys)))
         blank += batch.blank
         if progress:
             progress(answers.devices)
     return answers.summary(blank, inventory.rejected, time.perf_counter() - start)
 
 
-class _Answers:
-    """The answer of each distinct device, and how many devices have each answer."""
+class DeviceAnswers:
+    """The answer of each distinct device, and how many devices have each answer.
 
-    def __init__(self, index: AliasIndex, rows: RowWriter) -> None:
+    With ``kernel``, rows are learnt by pairs of it and the device.
+    """
+
+    def __init__(self, index: AliasIndex, rows: RowWriter, kernel: str | None = None) -> None:
         self._index = index
         self._rows = rows
+        self._kernel = kernel
         self._number_of_device: dict[str, int] = {}
-        self._number_of_answer: dict[_Answer, int] = {}
-        self._answers: list[_Answer] = []
+        self._number_of_answer: dict[RowAnswer, int] = {}
+        self._answers: list[RowAnswer] = []
         self._totals: list[int] = []
         self.devices = 0
 
+    @property
+    def distinct(self) -> KeysView[str]:
+        """The distinct devices."""
+        return self._number_of_device.keys()
+
+    def take(self, batch: Batch) -> None:
+        """Count a batch."""
+        self.count(batch.devices, batch.partial)
+
     def count(self, devices: list[str], partial: frozenset[str] = frozenset()) -> None:
-        """Count a batch, looking up the devices not seen before but for the partial ones."""
+        """Count a batch, looking up the devices not seen before."""
         repeats = Counter(devices)
         numbers, totals = self._number_of_device, self._totals
         new = [device for device in repeats if device not in numbers]
-        self._learn([device for device in new if device in partial], _PARTIAL)
-        self._look_up([device for device in new if device not in partial])
+        self._look_up([device for device in new if device in partial], partial=True)
+        self._look_up([device for device in new if device not in partial], partial=False)
         for device, repeat in repeats.items():
             totals[numbers[device]] += repeat
         self.devices += len(devices)
@@ -109,15 +147,20 @@ class _Answers:
     def summary(self, blank: int, rejected: int, seconds: float) -> Summary:
         """All in numbers."""
         modules: Counter[str] = Counter()
-        matched = invalid = partial = 0
+        states: Counter[str] = Counter()
+        matched = invalid = 0
         for answer, total in zip(self._answers, self._totals, strict=True):
-            partial += total if answer is _PARTIAL else 0
-            invalid += total if answer.error and answer is not _PARTIAL else 0
-            matched += total if answer.modules else 0
+            if answer.error == PARTIAL:
+                states[answer.state] += total
+            elif answer.error:
+                invalid += total
+            elif answer.modules:
+                matched += total
             for module in set(answer.modules):
                 modules[module] += total
         # Modules claiming equally many devices stand by name, so that a summary is reproducible.
         ranked = sorted(modules.items(), key=lambda item: (-item[1], item[0]))
+        partial = states.total()
         unmatched = self.devices - matched - invalid - partial
         distinct = len(self._number_of_device)
         return Summary(
@@ -130,41 +173,46 @@ class _Answers:
             modules=dict(ranked),
             seconds=seconds,
             partial=partial,
+            certain=states["certain"],
+            possible=states["possible"],
+            none=states["none"],
             rejected=rejected,
         )
 
-    def _learn(self, devices: list[str], answer: _Answer) -> None:
-        for device in devices:
-            self._rows.learn(device, *answer)
-            self._number_of_device[device] = self._number(answer)
-
-    def _look_up(self, devices: list[str]) -> None:
+    def _look_up(self, devices: list[str], *, partial: bool) -> None:
         if not devices:
             return
-        answers = self._index.lookup_many(devices)
-        ids = answers.ids.tolist()
-        number_of_id = {i: self._number(_Answer(answers.table[i], "")) for i in set(ids)}
-        numbers = [number_of_id[i] for i in ids]
+        index = self._index
+        answers = index.lookup_many(devices, partial=True) if partial else index.lookup_many(devices)
+        number_of_id = {i: self._number(_row_answer(answers.table[i])) for i in set(answers.ids)}
+        numbers = [number_of_id[i] for i in answers.ids]
         for row in answers.invalid:
-            numbers[row] = self._number(self._refusal(devices[row]))
+            numbers[row] = self._number(self._refusal(devices[row], partial=partial))
         for device, number in zip(devices, numbers, strict=True):
-            self._rows.learn(device, *self._answers[number])
+            key = None if self._kernel is None else (self._kernel, device)
+            self._rows.learn(device, self._answers[number], key)
         self._number_of_device.update(zip(devices, numbers, strict=True))
 
-    def _number(self, answer: _Answer) -> int:
+    def _number(self, answer: RowAnswer) -> int:
         number = self._number_of_answer.setdefault(answer, len(self._answers))
         if number == len(self._answers):
             self._answers.append(answer)
             self._totals.append(0)
         return number
 
-    def _refusal(self, device: str) -> _Answer:
+    def _refusal(self, device: str, *, partial: bool) -> RowAnswer:
         """Which of libkmod's two errors it is, only the single lookup tells."""
         try:
-            modules = self._index.lookup(device)
+            found = self._index.lookup_partial(device) if partial else self._index.lookup(device)
         except InvalidModaliasError as error:
-            return _Answer((), errno.errorcode[error.errno])
-        return _Answer(modules, "")
+            return RowAnswer((), errno.errorcode[error.errno])
+        return _row_answer(found)
+
+
+def _row_answer(found: tuple[str, ...] | PartialAnswer) -> RowAnswer:
+    if not isinstance(found, PartialAnswer):
+        return RowAnswer(found, "", "certain" if found else "none")
+    return RowAnswer(found.certain, PARTIAL if found.partial else "", found.state, found.possible)
 
 
 def _to_bytes(text: str) -> bytes:

@@ -116,7 +116,14 @@ def test_documented_output_is_what_is_printed(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nosuchcommand"], ["lookup"], ["scan", "x", "--index", "a", "--kernel", "b"]]
+    "arguments",
+    [
+        [],
+        ["nosuchcommand"],
+        ["lookup"],
+        ["scan", "x", "--index", "a", "--modules", "b"],
+        ["scan", "x", "--modules", "a", "--kernel", "b"],
+    ],
 )
 def test_wrong_usage(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as end:
@@ -454,6 +461,9 @@ def test_scan_to_a_file_with_summary(
         "invalid": 1,
         "blank": 1,
         "partial": 0,
+        "certain": 0,
+        "possible": 0,
+        "none": 0,
         "rejected": 0,
         "top_modules": [{"module": "e1000e", "devices": 2}, {"module": "mei_gsc", "devices": 1}],
         "index": modules,

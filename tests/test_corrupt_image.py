@@ -21,7 +21,7 @@ SEED = 20261124
 SEEDS = range(4)
 CHANGES = 1_000
 VERSION_AT = 8
-SECTIONS_AT = 48
+SECTIONS_AT = 40
 
 
 @pytest.fixture(scope="module")

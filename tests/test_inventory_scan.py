@@ -35,22 +35,25 @@ def scan(modules: str, capsys: pytest.CaptureFixture[str], *arguments: str) -> l
 def test_every_shape(
     sample: Sample, modules: str, capsys: pytest.CaptureFixture[str], indexes: dict[str, pyalias.AliasIndex]
 ):
-    """Each row's modules are the index's own answer, or it is partial."""
+    """Each row's modules are the index's own answers, three-valued for partial devices."""
     rows = scan(modules, capsys, str(INVENTORIES / sample.file))
     records = read(sample.data).records
     assert len(rows) == len(records)
     for row, record in zip(rows, records, strict=True):
         if record.partial:
-            assert (row["error"], row["modules"]) == ("PARTIAL", "")
+            partial = indexes[RELEASE].lookup_partial(record.text)
+            found = (row["error"], row["state"], row["modules"].split(), row["possible"].split())
+            assert found == ("PARTIAL", partial.state, [*partial.certain], [*partial.possible])
             assert "*" in row["device"]
         else:
             answer = indexes[RELEASE].lookup(record.text)
             assert (row["device"], row["modules"]) == (record.modalias, " ".join(answer))
+            assert (row["state"], row["possible"]) == ("certain" if answer else "none", "")
 
 
 def test_columns(modules: str, capsys: pytest.CaptureFixture[str]):
     rows = scan(modules, capsys, str(INVENTORIES / "lspci-vmmkn.txt"), "--host", "h1")
-    assert tuple(rows[0]) == (*RECORD_COLUMNS, "device", "modules", "error")
+    assert tuple(rows[0]) == (*RECORD_COLUMNS, "device", "modules", "error", "state", "possible")
     assert rows[1] == {
         "host": "h1",
         "bus": "pci",
@@ -66,6 +69,8 @@ def test_columns(modules: str, capsys: pytest.CaptureFixture[str]):
         "device": "pci:v00008086d000015B7sv0000103Csd00008347bc02sc00i00",
         "modules": "e1000e",
         "error": "",
+        "state": "certain",
+        "possible": "",
     }
     assert [row["class"] for row in scan(modules, capsys, str(INVENTORIES / "nfd.json"))][:2] == [
         "0604",
@@ -77,11 +82,17 @@ def test_partial_devices_are_neither_matched_nor_unmatched(
     modules: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
     numbers = tmp_path / "numbers.json"
-    for file, partial in (("lspci-vmmkn.txt", 1), ("nfd.json", 5), ("udev.txt", 0)):
+    for file, partial in (
+        ("lspci-vmmkn.txt", (1, 0, 0, 1)),
+        ("nfd.json", (5, 2, 2, 1)),
+        ("maas.json", (5, 1, 4, 0)),
+        ("udev.txt", (0, 0, 0, 0)),
+    ):
         scan(modules, capsys, str(INVENTORIES / file), "--summary-json", str(numbers))
         summary = json.loads(numbers.read_text())
         parts = [summary[name] for name in ("matched", "unmatched", "invalid", "partial")]
-        assert summary["partial"] == partial
+        states = [summary[name] for name in ("partial", "certain", "possible", "none")]
+        assert states == list(partial)
         assert sum(parts) == summary["devices"] == len(read(BY_FILE[file].data).records)
 
 

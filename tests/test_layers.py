@@ -19,8 +19,9 @@ CORE = ROOT / "csrc"
 LAYERS = (
     {"errors"},
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
-    {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"},
-    {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
+    {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"}
+    | {"index_set"},
+    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"},
     {"cli", "conformance"},
 )
 # Stricter than their layer.

@@ -28,6 +28,7 @@ CASES = (
     "test_partial.py::test_every_form_of_unknown_ids_has_the_answers_of_texts",
     "test_partial.py::test_text_columns_of_every_layout",
     "test_properties.py",
+    "test_views.py",
     "test_variants.py",  # every variant of the CPU on the same cases
     "test_usb.py::test_odd_rows_among_good_ones",
     "test_usb.py::test_made_up_patterns",

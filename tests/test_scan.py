@@ -9,9 +9,11 @@ import resource
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.partial_cases import brute_force, partial_cases
 from support.tables import EXPECTED, GOLDEN, Table, read_answers
 
 import pyalias
@@ -36,10 +38,13 @@ INDEX = pyalias.AliasIndex.compile(
 ONE_TWO = "one one two"  # all lines of a module stand where its first one does
 
 
-def run(data: bytes, output_format: str = "csv", **options: str) -> tuple[str, Summary]:
+def run(
+    data: bytes, output_format: str = "csv", index: pyalias.AliasIndex = INDEX, **options: Any
+) -> tuple[str, Summary]:
     found = Inventory(io.BytesIO(data), "devices", **options)
     output = io.BytesIO()
-    summary = scan(INDEX, found, make_row_writer(output_format, found.columns), output.write)
+    rows = make_row_writer(output_format, found.columns, partial=found.partial)
+    summary = scan(index, found, rows, output.write)
     return output.getvalue().decode("utf-8", "surrogateescape"), summary
 
 
@@ -182,6 +187,86 @@ def test_progress_is_told_the_devices_so_far(monkeypatch: pytest.MonkeyPatch):
     seen: list[int] = []
     scan(INDEX, found, make_row_writer("csv", found.columns), lambda _: None, seen.append)
     assert seen == [2, 3]
+
+
+# ---- devices of which not all ids are known ----
+
+
+def test_partial_devices_answer_as_asking_for_every_device():
+    """Rows and summary, beside the answers for all devices that each may be."""
+    for case in partial_cases(12, 20, seed=7):
+        index = case.index()
+        data = "".join(f"{device}\n" for device in case.devices).encode()
+        text, summary = run(data, "jsonl", index, format="list", partial=True)
+        states: Counter[str] = Counter()
+        for line, device in zip(text.splitlines(), case.devices, strict=True):
+            row, truth = json.loads(line), brute_force(index, device)
+            partial = "*" in device or "?" in device
+            assert row.get("error") == ("PARTIAL" if partial else None)
+            assert (row["device"], row["state"], set(row["modules"])) == (device, truth.state, truth.certain)
+            assert set(row.get("possible", ())) == truth.possible
+            states[truth.state if partial else f"known {truth.state}"] += 1
+        numbers = summary.matched, summary.unmatched, summary.certain, summary.possible, summary.none
+        kinds = "known certain", "known none", "certain", "possible", "none"
+        assert numbers == tuple(states[kind] for kind in kinds)
+        assert summary.partial == sum(numbers[2:])
+
+
+NIC = "pci:v00008086d000015B7sv*sd*bc02sc00i*"
+SPLIT = pyalias.AliasIndex.compile(
+    [
+        ("pci:v00008086d*sv*sd*bc*sc*i*", "always"),
+        ("pci:v*d*sv*sd*bc02sc00i[0-7]*", "low"),
+        ("pci:v*d*sv*sd*bc02sc00i[89A-F]*", "high"),
+    ]
+)
+
+
+def test_rows_of_partial_devices():
+    others = [
+        "pci:v*d*sv*sd*bc02sc00i*",
+        "pci:v*d*sv*sd*bc02sc*i*",
+        "pci:v*d*sv*sd*bc03sc*i*",
+        "pci:v*oops",
+        "a",
+    ]
+    data = "".join(f"{text}\n" for text in [NIC, *others]).encode()
+    text, summary = run(data, index=SPLIT, partial=True)
+    assert text.splitlines() == [
+        "device,modules,error,state,possible",
+        f"{NIC},always,PARTIAL,certain,low high",
+        f"{others[0]},,PARTIAL,certain,always low high",  # some module for each, and not one for all
+        f"{others[1]},,PARTIAL,possible,always low high",
+        f"{others[2]},,PARTIAL,possible,always",
+        f"{others[3]},,EINVAL,,",
+        "a,,,none,",
+    ]
+    assert (summary.certain, summary.possible, summary.none, summary.partial) == (2, 2, 0, 4)
+    assert (summary.matched, summary.unmatched, summary.invalid) == (0, 1, 1)
+    assert summary.modules == {"always": 1}
+    as_json, _ = run(data, "jsonl", SPLIT, partial=True)
+    assert json.loads(as_json.splitlines()[0]) == {
+        "device": NIC,
+        "modules": ["always"],
+        "error": "PARTIAL",
+        "state": "certain",
+        "possible": ["low", "high"],
+    }
+
+
+def test_without_the_option_a_star_in_a_list_is_a_byte_as_for_libkmod():
+    text, summary = run(f"{NIC}\n".encode(), index=SPLIT)
+    assert text.splitlines() == ["device,modules,error", f"{NIC},{' '.join(SPLIT.lookup(NIC))},"]
+    assert summary.partial == 0
+
+
+def test_a_column_named_as_one_of_partial_devices_is_refused_where_there_are_any():
+    data = b"state,modalias\nx,a\n"
+    assert run(data)[0] == "state,device,modules,error\nx,a,,\n"
+    with pytest.raises(InventoryError, match="rename them: state"):
+        run(data, partial=True)
+    with pytest.raises(InventoryError, match="rename them: possible"):
+        run(b'{"modalias": "a"}\n{"modalias": "a", "possible": 1}\n', "jsonl", partial=True)
 
 
 # ---- libkmod's answers through the whole pipeline ----

@@ -6,8 +6,6 @@ pattern sets that hypothesis makes up, the slow oracle.
 
 from __future__ import annotations
 
-import ctypes
-import mmap
 from array import array
 from random import Random
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.oracle import Oracle
 from support.tables import EXPECTED, GOLDEN, read_answers
+from support.variants import EACH_VARIANT, VARIANTS, GuardedPages, opened
 
 import pyalias
 from pyalias import _binding
@@ -26,16 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RELEASE = "7.2.13-amd64"  # the one with pci aliases of builtin modules too
-VARIANTS = _binding.variants()
-EACH_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
 BLOCK = 64
 LENGTH = 53
-
-
-def opened(image: bytes, variant: str) -> pyalias.AliasIndex:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYALIAS_CPU", variant)
-        return pyalias.AliasIndex.from_bytes(image)
 
 
 @pytest.fixture(scope="module")
@@ -224,25 +215,6 @@ def test_a_class_of_more_than_24_bits(variant: str, image: bytes):
         opened(image, variant).lookup_ids(
             vendor=ones, device=ones, subvendor=ones, subdevice=ones, class_code=classes
         )
-
-
-class GuardedPages:
-    """Memory whose next byte may not be read."""
-
-    SIZE = 4 * mmap.PAGESIZE
-
-    def __init__(self) -> None:
-        self._map = mmap.mmap(-1, self.SIZE + mmap.PAGESIZE)
-        self._base = ctypes.addressof(ctypes.c_char.from_buffer(self._map))
-        libc = ctypes.CDLL(None, use_errno=True)
-        guard = ctypes.c_void_p(self._base + self.SIZE)
-        assert libc.mprotect(guard, ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
-
-    def ending_with(self, data: bytes) -> tuple[memoryview, int]:
-        """The data at the very end, and its address."""
-        start = self.SIZE - len(data)
-        self._map[start : self.SIZE] = data
-        return memoryview(self._map)[start : self.SIZE], self._base + start
 
 
 @EACH_VARIANT

@@ -12,6 +12,7 @@ from pyalias._binding.columns import (
     ROWS_VIEWS,
     Column,
     Search,
+    Settled,
     SharedBuffer,
     count_ids,
     gather,
@@ -22,7 +23,7 @@ from pyalias._binding.columns import (
     shared_bytes,
     text_bytes,
 )
-from pyalias._binding.distinct import ID_INVALID, Distinct, IdColumn, number_address, renumber
+from pyalias._binding.distinct import ID_INVALID, ID_NULL, Distinct, IdColumn, number_address, renumber
 from pyalias._binding.images import (
     LONGEST_REMEMBERED,
     ORDER_PRIORITY,
@@ -42,6 +43,7 @@ from pyalias._binding.images import (
 
 __all__ = [
     "ID_INVALID",
+    "ID_NULL",
     "LONGEST_REMEMBERED",
     "ORDER_PRIORITY",
     "ORDER_VISIT",
@@ -57,6 +59,7 @@ __all__ = [
     "Line",
     "Numbers",
     "Search",
+    "Settled",
     "SharedBuffer",
     "SingleLookups",
     "Source",

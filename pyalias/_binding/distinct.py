@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyalias._binding.columns import Column
 
 ID_INVALID: Final[int] = lib.PYA_ID_INVALID
+ID_NULL: Final[int] = lib.PYA_ID_NULL
 
 
 class IdColumn(NamedTuple):
@@ -79,10 +80,10 @@ class Distinct:
         )
         return numbers
 
-    def rows(self) -> list[bytes]:
-        """What the rows with each number hold."""
+    def rows(self, first: int = 0) -> list[bytes]:
+        """What the rows with each number, from one on, hold."""
         count = lib.pya_distinct_count(self._handle)
-        return [text_of(lib.pya_distinct_row(self._handle, number)) for number in range(count)]
+        return [text_of(lib.pya_distinct_row(self._handle, number)) for number in range(first, count)]
 
 
 def renumber(ids: SharedBuffer, new_ids: Sequence[int]) -> None:

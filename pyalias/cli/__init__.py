@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
-COMMANDS = ("lookup", "compile", "explain", "scan", "dump-bin", "write-bin", "modinfo", "vfio")
+COMMANDS = (
+    "lookup",
+    "compile",
+    "explain",
+    "scan",
+    "dump-bin",
+    "write-bin",
+    "modinfo",
+    "minimal",
+    "unused",
+    "vfio",
+)
 
 EXIT_BAD_INPUT = 3
 EXIT_INTERRUPTED = 130

@@ -14,11 +14,14 @@ from pyalias.engines.libraries import load
 if TYPE_CHECKING:
     from pyalias._arrow_stream import MatchedBatches
     from pyalias.index import AliasIndex
+    from pyalias.index_set import AliasIndexSet
 
 FUNCTION = "pyalias_modules"
 
 
-def match(index: AliasIndex, relation: Any, column: str = "modalias", **options: Any) -> MatchedBatches:
+def match(
+    index: AliasIndex | AliasIndexSet, relation: Any, column: str = "modalias", **options: Any
+) -> MatchedBatches:
     """The rows of a relation with the modules that claim each device; see ``match_batches``."""
     return match_batches(index, relation, column, **options)
 

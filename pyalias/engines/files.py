@@ -37,6 +37,10 @@ class Part(NamedTuple):
     rows: int | None = None
 
 
+# Where a JSON record's kernel stands as text, beside the JSON that it was.
+_KERNEL_TEXT = "pyalias kernel"
+
+
 class DeviceFiles(NamedTuple):
     """The files of a device list, their format, and the columns that all of them have."""
 
@@ -44,6 +48,13 @@ class DeviceFiles(NamedTuple):
     format: str
     columns: tuple[str, ...]
     column: str
+    kernel_column: str | None = None
+
+    @property
+    def kernel_text(self) -> str | None:
+        """The column of the query that has the kernel of each row as text."""
+        has_json = self.format == "jsonl" and self.kernel_column is not None
+        return _KERNEL_TEXT if has_json else self.kernel_column
 
     def query(self, part: Part, rejects: bool = False) -> str:
         """SQL that reads the rows of a part."""
@@ -69,9 +80,14 @@ class DeviceFiles(NamedTuple):
         types = ", ".join(
             f"{literal(name)}: '{'VARCHAR' if name == self.column else 'JSON'}'" for name in self.columns
         )
+        kernel = (
+            f", {quoted(self.kernel_column)} ->> '$' AS {quoted(_KERNEL_TEXT)}"
+            if self.kernel_column is not None
+            else ""
+        )
         return (
-            f"SELECT * FROM read_json([{names}], columns = {{{types}}}, format = 'newline_delimited', "  # noqa: S608
-            f"maximum_object_size = {16 << 20})"
+            f"SELECT *{kernel} FROM read_json([{names}], columns = {{{types}}}, "  # noqa: S608
+            f"format = 'newline_delimited', maximum_object_size = {16 << 20})"
         )
 
 
@@ -80,6 +96,7 @@ def open_files(
     *,
     format: str = "auto",  # noqa: A002 - named like the option
     column: str = "modalias",
+    kernel_column: str | None = None,
 ) -> DeviceFiles:
     """Find the files of names and globs, in the order of their names, and their columns.
 
@@ -98,9 +115,11 @@ def open_files(
     columns = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": _json_columns}[kind](
         connection, files
     )
-    if column not in columns:
-        raise InventoryError(f"{files[0]}: no column named {column!r}; its columns are: {', '.join(columns)}")
-    return DeviceFiles(files, kind, tuple(columns), column)
+    for wanted in (column, column if kernel_column is None else kernel_column):
+        if wanted not in columns:
+            names = ", ".join(columns)
+            raise InventoryError(f"{files[0]}: no column named {wanted!r}; its columns are: {names}")
+    return DeviceFiles(files, kind, tuple(columns), column, kernel_column)
 
 
 def plan_parts(devices: DeviceFiles) -> list[Part]:

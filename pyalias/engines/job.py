@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pyalias.engines.files import DeviceFiles, Part
     from pyalias.index import AliasIndex
+    from pyalias.index_set import AliasIndexSet
 
 MANIFEST = "manifest.json"
 INDEX = "index.pyalias"
@@ -53,7 +54,13 @@ class Job:
     """
 
     def __init__(
-        self, index: AliasIndex, devices: DeviceFiles, output: str, output_format: str, *, resume: bool
+        self,
+        index: AliasIndex | AliasIndexSet,
+        devices: DeviceFiles,
+        output: str,
+        output_format: str,
+        *,
+        resume: bool,
     ) -> None:
         self.directory = Path(output)
         self.parts = files.plan_parts(devices)
@@ -141,7 +148,7 @@ class Job:
     def _counts(self, place: int) -> PartCounts:
         path = counts_file(str(self.file_of(place)))
         try:
-            return PartCounts(**json.loads(path.read_bytes()))
+            return PartCounts.from_json(path.read_bytes())
         except (OSError, ValueError, TypeError) as error:
             raise EngineError(
                 f"{path}: the counts of a finished part are gone or damaged ({error}): "
@@ -179,6 +186,7 @@ def _manifest(image: bytes, devices: DeviceFiles, output_format: str, parts: lis
         "inputs": [_identity(name) for name in devices.files],
         "column": devices.column,
         "columns": list(devices.columns),
+        **({} if devices.kernel_column is None else {"kernel_column": devices.kernel_column}),
         "output_format": output_format,
         "parts": [{"files": list(part.files), "first": part.first, "rows": part.rows} for part in parts],
     }

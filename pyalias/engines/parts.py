@@ -7,6 +7,7 @@ result is being read takes no other query.)
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ from pyalias.engines import files, match_batches
 from pyalias.engines.libraries import load
 from pyalias.engines.pipe import PipeTo
 from pyalias.errors import ColumnError, FileAccessError, PyaliasError
-from pyalias.index import AliasIndex
+from pyalias.index_set import KernelCounts, open_aliases
 from pyalias.inventory import Reject
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from pyalias._arrow_stream import MatchedBatches
     from pyalias.engines.files import DeviceFiles, Part
+    from pyalias.index import AliasIndex
+    from pyalias.index_set import AliasIndexSet
 
 OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "duckdb")
 _COPY_OPTIONS = {
@@ -41,7 +44,11 @@ _NO_ROOM = {os.strerror(code): code for code in (errno.ENOSPC, errno.EDQUOT, err
 
 
 class PartCounts(NamedTuple):
-    """What a part held. ``modules`` counts the devices that each module claims."""
+    """What a part held. ``modules`` counts the devices that each module claims.
+
+    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``null`` + ``unknown``: the kernels of the last
+    are not in the set. ``kernels`` has the counts of each kernel, where rows name one.
+    """
 
     devices: int
     matched: int
@@ -51,6 +58,20 @@ class PartCounts(NamedTuple):
     modules: dict[str, int]
     rejected: int
     seconds: float
+    unknown: int = 0
+    kernels: dict[str, KernelCounts] | None = None
+
+    @classmethod
+    def from_json(cls, text: bytes) -> PartCounts:
+        """What ``_asdict`` gave, and JSON made of it.
+
+        Raises:
+            ValueError, TypeError: it is something else.
+        """
+        counts = cls(**json.loads(text))
+        if counts.kernels is None:
+            return counts
+        return counts._replace(kernels={name: KernelCounts(*some) for name, some in counts.kernels.items()})
 
 
 class PartJob(NamedTuple):
@@ -63,9 +84,9 @@ class PartJob(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def open_once(path: str) -> AliasIndex:
-    """The index of a file, mapped once in a process."""
-    return AliasIndex.open(path)
+def open_once(path: str) -> AliasIndex | AliasIndexSet:
+    """The index, or the set of indexes, of a file, mapped once in a process."""
+    return open_aliases(path)
 
 
 def write_part(
@@ -89,7 +110,7 @@ def write_part(
 
 
 def copy_matched(
-    index: AliasIndex,
+    index: AliasIndex | AliasIndexSet,
     devices: DeviceFiles,
     part: Part,
     output: str | BinaryIO,
@@ -148,13 +169,13 @@ def _path_of(output: str | BinaryIO) -> Iterator[tuple[str, Callable[[], None]]]
 
 
 def _matched(
-    index: AliasIndex, connection: Any, devices: DeviceFiles, part: Part, rejects: bool
+    index: AliasIndex | AliasIndexSet, connection: Any, devices: DeviceFiles, part: Part, rejects: bool
 ) -> MatchedBatches:
     duckdb = load("duckdb", "scan")
     name = ", ".join(part.files)
     try:
         relation = connection.sql(devices.query(part, rejects))
-        return match_batches(index, relation, devices.column)
+        return match_batches(index, relation, devices.column, kernel_column=devices.kernel_text)
     except duckdb.Error as error:
         raise files.engine_error(error, name) from error
 
@@ -168,7 +189,9 @@ def _write(
         if sql is None:
             query = _select(devices, form)
         else:
-            connection.execute("CREATE TEMP TABLE devices AS SELECT * FROM matched")
+            added = {devices.kernel_text} - {None, devices.kernel_column}
+            without = "".join(f" EXCLUDE ({files.quoted(name)})" for name in added if name)
+            connection.execute(f"CREATE TEMP TABLE devices AS SELECT *{without} FROM matched")  # noqa: S608
             query = sql.rstrip().removesuffix(";")
         if form == "duckdb":
             connection.execute(f"ATTACH {files.literal(output)} AS answers")
@@ -235,17 +258,31 @@ def _counted(matched: MatchedBatches, rejected: int, seconds: float) -> PartCoun
         claimed += count if names else 0
         for module in set(names):
             modules[module] += count
+    # A row of an unknown kernel has no answer, as a null row has none.
+    null = answers.nulls - answers.unknown
     unmatched = answers.rows - claimed - answers.invalid - answers.nulls
     return PartCounts(
-        answers.rows, claimed, unmatched, answers.invalid, answers.nulls, dict(modules), rejected, seconds
+        answers.rows,
+        claimed,
+        unmatched,
+        answers.invalid,
+        null,
+        dict(modules),
+        rejected,
+        seconds,
+        answers.unknown,
+        answers.kernels or None,
     )
 
 
 def joined(counts: list[PartCounts]) -> PartCounts:
     """The counts of several parts as one; ``seconds`` are added up."""
     modules: Counter[str] = Counter()
+    kernels: dict[str, KernelCounts] = {}
     for part in counts:
         modules.update(part.modules)
+        for kernel, some in (part.kernels or {}).items():
+            kernels[kernel] = kernels.get(kernel, KernelCounts()).plus(some)
     return PartCounts(
         devices=sum(part.devices for part in counts),
         matched=sum(part.matched for part in counts),
@@ -255,4 +292,6 @@ def joined(counts: list[PartCounts]) -> PartCounts:
         modules=dict(sorted(modules.items(), key=lambda item: (-item[1], item[0]))),
         rejected=sum(part.rejected for part in counts),
         seconds=sum(part.seconds for part in counts),
+        unknown=sum(part.unknown for part in counts),
+        kernels=dict(sorted(kernels.items())) or None,
     )

@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING, Any
 from pyalias.engines import match_batches
 from pyalias.engines.libraries import load
 from pyalias.index import AliasIndex
+from pyalias.index_set import AliasIndexSet, open_aliases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 def map_in_arrow(
-    index: AliasIndex | str | os.PathLike[str], column: str = "modalias"
+    index: AliasIndex | AliasIndexSet | str | os.PathLike[str], column: str = "modalias", **options: Any
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    """The function for ``mapInArrow``: batches in, the same with ``modules`` and ``error`` out."""
-    given = index if isinstance(index, AliasIndex) else os.fspath(index)
+    """The function for ``mapInArrow``: batches in, the same with ``modules`` and ``error`` out.
+
+    ``options`` are those of ``match_batches``: ``kernel`` or ``kernel_column``, ``threads``.
+    """
+    given = index if isinstance(index, AliasIndex | AliasIndexSet) else os.fspath(index)
 
     def match(batches: Iterator[Any]) -> Iterator[Any]:
         pa = load("pyarrow", "spark")
-        opened = given if isinstance(given, AliasIndex) else open_once(given)
+        opened = open_once(given) if isinstance(given, str) else given
         for batch in batches:
-            reader = pa.RecordBatchReader.from_stream(match_batches(opened, batch, column))
+            reader = pa.RecordBatchReader.from_stream(match_batches(opened, batch, column, **options))
             # Spark's Java side knows no string views.
             table = reader.read_all()
             names = ("modules", "error")
@@ -48,6 +52,6 @@ def schema(frame: Any) -> Any:
 
 
 @lru_cache(maxsize=4)
-def open_once(path: str) -> AliasIndex:
-    """The index of a file, mapped once in a process."""
-    return AliasIndex.open(path)
+def open_once(path: str) -> AliasIndex | AliasIndexSet:
+    """The index, or the set of indexes, of a file, mapped once in a process."""
+    return open_aliases(path)

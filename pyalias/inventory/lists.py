@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     ``cells`` holds each row's values of ``Inventory.columns`` (CSV), ``records`` each record's other
     keys (JSON Lines); they are ``None`` where rows have nothing but the device. ``blank`` counts the
     blank lines and the entries without a device that were passed over. ``partial`` are those of the devices
-    whose ids are not all known: a modalias with ``*`` for what is unknown, never one to look up.
+    whose ids are not all known: a modalias with ``*`` for what is unknown, for three-valued lookups alone.
     """
 
     devices: list[str]

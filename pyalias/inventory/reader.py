@@ -44,7 +44,8 @@ class Inventory:
     differ; of shapes that are no lists, ``RECORD_COLUMNS``). ``file`` is the file whose position tells the
     progress. ``host`` is the host of records whose source names none. ``rejects`` is called with each row
     that cannot be read, and ``rejected`` counts them: rows = devices + blank + rejected. ``names`` adds the
-    column ``name`` to those of records.
+    column ``name`` to those of records. ``partial`` tells whether devices may be partial: those of records
+    may, those of lists with ``partial=True``, which takes ``*`` and ``?`` in their texts for what is unknown.
 
     Raises:
         InventoryError: the CSV header lacks the column; while iterating: the file is damaged or, without
@@ -63,8 +64,10 @@ class Inventory:
         host: str | None = None,
         rejects: Rejects | None = None,
         names: DeviceNames | None = None,
+        partial: bool = False,
     ) -> None:
         self.name = name
+        self.partial = partial
         self.rejected = 0
         self.columns: tuple[str, ...] = ()
         self._host = host
@@ -92,10 +95,13 @@ class Inventory:
             self._batches = read_list(source.blocks())
         else:
             self._read_entries(formats.read_format(self.format, source))
+        if self.partial and self._entries is None:
+            self._batches = map(_with_partial_texts, self._batches)
 
     def _read_entries(self, entries: Iterator[Entry]) -> None:
         self.columns = RECORD_COLUMNS if self._names is None else (*RECORD_COLUMNS, "name")
         self._entries = entries
+        self.partial = True
         self._batches = self._entry_batches(entries)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -159,6 +165,7 @@ def open_inventory(
     host: str | None = None,
     rejects: Rejects | None = None,
     names: DeviceNames | None = None,
+    partial: bool = False,
 ) -> Iterator[Inventory]:
     """Open a file, or a directory that is or has a sysfs; ``.gz``, ``.xz``, ``.bz2`` are decompressed.
 
@@ -181,7 +188,12 @@ def open_inventory(
             host=host,
             rejects=rejects,
             names=names,
+            partial=partial,
         )
+
+
+def _with_partial_texts(batch: Batch) -> Batch:
+    return batch._replace(partial=frozenset(text for text in batch.devices if "*" in text or "?" in text))
 
 
 def _cells(record: DeviceRecord) -> list[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pyalias.index import AliasIndex
     from pyalias.kmod.configuration import Configuration
     from pyalias.kmod.indexes import Indexes, Prefer
     from pyalias.kmod.stamps import Stamp
@@ -214,6 +215,31 @@ class Kmod:
             InvalidModaliasError: a name that holds a NUL.
         """
         return Module.of_name(self._loaded.tables, name)
+
+    def all_modules(self) -> tuple[Module, ...]:
+        """Every module that modules.dep lists, by name; built-in ones are not among them.
+
+        Raises:
+            ImageError, AliasFileError: a damaged file.
+        """
+        tables = self._loaded.tables
+        return tuple(Module.of_name(tables, name) for name in sorted(tables.indexes.module_names()))
+
+    def alias_index(self) -> AliasIndex:
+        """The aliases of the configuration, the modules and the built-in modules as one index.
+
+        It answers modaliases as ``lookup`` does, and partial devices too; it knows no names and symbols.
+
+        Raises:
+            As ``AliasIndex.from_modules``.
+        """
+        from pyalias import _binding  # noqa: PLC0415 lookups need none of it
+        from pyalias.index import AliasIndex  # noqa: PLC0415
+
+        lines = list(self.configuration.alias_lines())
+        own = [_binding.Source(b"modprobe.d", _binding.ORDER_VISIT, aliases=lines)] if lines else []
+        sources = kernels.read_sources(self._directory, self._release)
+        return AliasIndex(_binding.Image(_binding.compile_image([*own, *sources])))
 
     def show_depends(
         self, name: str | bytes, *, use_blacklist: bool = False, ignore_install: bool = False

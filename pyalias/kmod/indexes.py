@@ -56,6 +56,11 @@ class BinIndexes:
         """As ``TextIndexes``."""
         return _search(self._dep, name)
 
+    def module_names(self) -> list[str]:
+        """As ``TextIndexes``, in the order of the index."""
+        index = self._dep.index()
+        return [] if index is None else [entry.key for entry in _advised(_items, index)]
+
     def symbol_modules(self, key: bytes) -> list[str]:
         """As ``TextIndexes``."""
         return _search_wild(self._symbols, key)

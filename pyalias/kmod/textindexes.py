@@ -51,6 +51,10 @@ class TextIndexes:
         line = self._dependency_lines.get(name)
         return None if line is None else to_text(line)
 
+    def module_names(self) -> list[str]:
+        """All modules that have a line in ``modules.dep``."""
+        return [to_text(name) for name in self._dependency_lines]
+
     def symbol_modules(self, key: bytes) -> list[str]:
         """The modules that export a symbol."""
         return _modules(self._symbols, key)

@@ -7,6 +7,7 @@ entry in ``TABLES`` its bytes are shown and not explained.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from struct import unpack_from
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,8 +22,6 @@ HEADER = (
     ("section_count", 4),
     ("size", 8),
     ("checksum", 8),
-    ("star_count", 4),
-    ("wild_count", 4),
     ("longest_module", 4),
     ("zero", 4),
 )
@@ -45,8 +44,8 @@ TABLES = {
 NEVER = 0xFFFFFFFF
 TAILS_PADDING = 264
 MARKS = 1 << 29
-LEAF_BIT = 0x80000000
-HAS_STAR_INFO, HAS_VALUE, HAS_STAR, HAS_WILD, HAS_TABLE = (1 << bit for bit in range(12, 17))
+LABELS_PADDING = 8
+FLAGS = {28: "VALUE", 29: "STAR_NODE", 30: "STAR_LEAF", 31: "WILD"}
 WIDEST = 16
 ZEROS = 32  # so many zeros are worth a line that counts them
 
@@ -92,10 +91,13 @@ def pieces(image: bytes) -> Iterator[Piece]:
         yield Piece(at, image[at : at + 16], f"{name}: at {offset:04x}, {size} bytes")
         sections.append((name, offset, size))
         at += 16
+    nodes = b""
     for name, offset, size in sections:
         if offset > at:
             yield Piece(at, image[at:offset], "gap")
-        yield from _section(name, offset, image[offset : offset + size])
+        data = image[offset : offset + size]
+        yield from _section(name, offset, data, nodes)
+        nodes = data if name == "NODES" else nodes
         at = offset + size
     if at < len(image):
         yield Piece(at, image[at:], "gap, up to a multiple of 128")
@@ -108,11 +110,13 @@ def _header_meaning(name: str, data: bytes) -> str:
     return f"version {number >> 16}.{number & 0xFFFF}" if name == "version" else f"{name} {number}"
 
 
-def _section(name: str, offset: int, data: bytes) -> Iterator[Piece]:
+def _section(name: str, offset: int, data: bytes, nodes: bytes) -> Iterator[Piece]:
     if name in TABLES:
         parts = _table(TABLES[name], data)
     elif name == "NODES":
         parts = _nodes(data)
+    elif name == "LABELS":
+        parts = _labels(nodes, data)
     elif name == "TAILS":
         parts = _tails(data)
     elif name == "CLASSES":
@@ -138,10 +142,6 @@ def _table(fields: tuple[str, ...], data: bytes) -> Iterator[Part]:
 def _number(value: int) -> str:
     """Numbers with a mark in their top bits are easier to read as these."""
     return "NEVER" if value == NEVER else hex(value) if value >= MARKS else str(value)
-
-
-def _ref(value: int) -> str:
-    return f"leaf {value & ~LEAF_BIT}" if value & LEAF_BIT else f"word {value}" if value else "none"
 
 
 def _classes(data: bytes) -> Iterator[Part]:
@@ -172,65 +172,54 @@ def _tails(data: bytes) -> Iterator[Part]:
     yield data[end:], "padding"
 
 
+class Node(NamedTuple):
+    """One entry of ``NODES``."""
+
+    head: int
+    label: int
+    nodes: int
+    values: int
+
+    @property
+    def listed(self) -> tuple[int, int]:
+        """How many nodes and values bytes lead to."""
+        return self.head >> 12 & 0xFF, self.head >> 20 & 0xFF
+
+    def has(self, flag: str) -> bool:
+        """Whether a flag is set."""
+        return any(self.head >> bit & 1 for bit, name in FLAGS.items() if name == flag)
+
+
+def _node_list(data: bytes) -> list[Node]:
+    return [Node(*unpack_from("<4I", data, at)) for at in range(0, len(data), 16)]
+
+
 def _nodes(data: bytes) -> Iterator[Part]:
-    yield data[:4], "word 0: no record, so that no REF is 0"
-    at = 4
-    while at < len(data):
-        (head,) = unpack_from("<I", data, at)
-        for size, meaning in _record(head, data, at):
-            yield data[at : at + size], meaning
-            at += size
+    nodes = _node_list(data)
+    for number, node in enumerate(nodes):
+        flags = "".join(f", {flag}" for flag in FLAGS.values() if node.has(flag))
+        listed = "lists {} nodes and {} values".format(*node.listed)
+        first = f"label {node.label}, nodes {node.nodes}, values {node.values}"
+        shape = "end" if number == len(nodes) - 1 else f"label of {node.head & 0xFFF}, {listed}{flags}"
+        yield data[16 * number : 16 * number + 16], f"[{number}] {first}; {shape}"
 
 
-def _record(head: int, data: bytes, at: int) -> Iterator[tuple[int, str]]:
-    """Size and meaning of each part of a record."""
-    start = at
-    length, listed = head & 0xFFF, head >> 20
-    yield 4, f"word {start // 4}: record, label of {length}, list of {listed}"
-    at += 4
-
-    def u32() -> int:
-        return unpack_from("<I", data, at)[0]
-
-    if length:
-        yield (length + 3) // 4 * 4, f"  label {data[at : at + length]!r}"
-        at += (length + 3) // 4 * 4
-    if head & HAS_STAR_INFO:
-        yield 4, f"  star number {u32()}"
-        at += 4
-        first = [byte for byte in range(256) if data[at + byte // 8] >> byte % 8 & 1]
-        yield 32, f"  something below starts with {bytes(first)!r}"
-        at += 32
-    if head & HAS_VALUE:
-        yield 4, f"  value {u32()}"
-        at += 4
-    if head & HAS_STAR:
-        yield 4, f"  star: {_ref(u32())}"
-        at += 4
-    if head & HAS_WILD:
-        count = u32()
-        yield 4, f"  {count} wildcard edges"
-        at += 4
-        for _ in range(count):
-            takes = "any byte" if u32() == NEVER else f"class {u32()}"
-            yield 8, f"  {takes}: {_ref(unpack_from('<I', data, at + 4)[0])}"
-            at += 8
-    yield from _byte_edges(head, data, at)
-
-
-def _byte_edges(head: int, data: bytes, at: int) -> Iterator[tuple[int, str]]:
-    listed = head >> 20
-    edges = data[at : at + listed]
-    if head & HAS_TABLE:
-        yield 4, f"  table from {chr(data[at])!r} to {chr(data[at + 1])!r}"
-        edges = bytes(range(data[at], data[at + 1] + 1))
-        at += 4
-    elif listed:
-        yield (listed + 3) // 4 * 4, f"  first bytes {edges!r}"
-        at += (listed + 3) // 4 * 4
-    for byte in edges:
-        yield 4, f"  {chr(byte)!r}: {_ref(unpack_from('<I', data, at)[0])}"
-        at += 4
+def _labels(nodes: bytes, data: bytes) -> Iterator[Part]:
+    """The label of each node: its bytes, its list, its classes."""
+    found = _node_list(nodes)
+    for number, (node, after) in enumerate(pairwise(found)):
+        at = node.label
+        length, listed = node.head & 0xFFF, sum(node.listed)
+        if length:
+            yield data[at : at + length], f"node {number}: {data[at : at + length]!r}"
+        at += length
+        if listed:
+            yield data[at : at + listed], f"node {number}: edges {data[at : at + listed]!r}"
+        for place in range(at + listed, after.label, 4):
+            (number_of_class,) = unpack_from("<I", data, place)
+            shown = "any byte" if number_of_class == NEVER else f"class {number_of_class}"
+            yield data[place : place + 4], f"node {number}: {shown}"
+    yield data[-LABELS_PADDING:], "padding"
 
 
 def _narrow(piece: Piece) -> Iterator[Piece]:
