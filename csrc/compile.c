@@ -31,8 +31,7 @@ static void gather_rows(struct compilation *c, uint32_t source, uint32_t string,
     struct field_rows *rows = c->rows + (size_t)source * BUS_COUNT;
 
     for (uint32_t b = 0; b < BUS_COUNT; b++) {
-        rows[b].bus = &buses[b];
-        rows[b].classes = &c->classes;
+        field_rows_start(&rows[b], &buses[b], &c->classes);
         for (uint32_t i = string; i < c->string_count; i++)
             if (may_begin(&buses[b], &c->strings[i]))
                 field_rows_add(&rows[b], &c->strings[i]);
@@ -86,7 +85,13 @@ static void put_lines(struct compilation *c)
 {
     struct bytes_vector *places = &c->sections[SECTION_LINE_PLACES],
                         *patterns = &c->sections[SECTION_PATTERNS];
+    size_t lines = c->builder->line_count;
 
+    bytes_reserve(&c->sections[SECTION_LINES], lines * 4);
+    bytes_reserve(&c->sections[SECTION_LINE_NUMBERS], lines * 4);
+    bytes_reserve(places, (lines + 1) * 4);
+    bytes_reserve(&c->sections[SECTION_LINE_SHARES], lines * SHARES_ENTRY);
+    bytes_reserve(patterns, c->text_size);
     for (uint32_t i = 0; i < c->builder->line_count; i++) {
         const struct alias_line *line = c->lines[i];
         uint8_t shares[SHARES_ENTRY];
@@ -114,7 +119,6 @@ static void put_answers(struct compilation *c)
     for (uint32_t id = 0; id < c->answers.count; id++)
         bytes_push_u32(&c->sections[SECTION_ANSWERS],
                        (c->answers.strings[id].offset + c->answers.strings[id].length) / 4);
-    bytes_push(&c->sections[SECTION_ANSWER_MODULES], c->answers.text.data, c->answers.text.size);
 }
 
 static void put_source(struct compilation *c, const struct builder_source *source, uint32_t root,
@@ -264,16 +268,24 @@ static bool put_values(struct compilation *c)
     return true;
 }
 
+/* What needs no change becomes a section. */
+static void move_bytes(struct bytes_vector *section, struct bytes_vector *from)
+{
+    *section = *from;
+    *from = (struct bytes_vector){0};
+}
+
 static bool put_sections(struct compilation *c)
 {
     put_lines(c);
     put_interned(c, &c->builder->modules, SECTION_MODULES);
     put_answers(c);
-    bytes_push(&c->sections[SECTION_CLASSES], c->classes.text.data, c->classes.text.size);
-    bytes_push(&c->sections[SECTION_TAILS], c->trie.tails.text.data, c->trie.tails.text.size);
+    move_bytes(&c->sections[SECTION_ANSWER_MODULES], &c->answers.text);
+    move_bytes(&c->sections[SECTION_CLASSES], &c->classes.text);
+    move_bytes(&c->sections[SECTION_TAILS], &c->trie.tails.text);
     bytes_extend(&c->sections[SECTION_TAILS], TAILS_PADDING);
-    bytes_push(&c->sections[SECTION_NODES], c->trie.nodes.data, c->trie.nodes.size);
-    bytes_push(&c->sections[SECTION_LABELS], c->trie.labels.data, c->trie.labels.size);
+    move_bytes(&c->sections[SECTION_NODES], &c->trie.nodes);
+    move_bytes(&c->sections[SECTION_LABELS], &c->trie.labels);
     return put_values(c);
 }
 
@@ -294,6 +306,7 @@ static void free_compilation(struct compilation *c)
     bytes_free(&c->values.lines);
     bytes_free(&c->values.answers);
     bytes_free(&c->values.irregular);
+    bytes_free(&c->values.modules);
     trie_free(&c->trie);
     intern_free(&c->classes);
     intern_free(&c->answers);
@@ -306,8 +319,11 @@ static bool make_room(struct compilation *c)
     const struct pya_builder *builder = c->builder;
     size_t lines = (size_t)builder->line_count + 1, tokens = 1;
 
-    for (uint32_t i = 0; i < builder->line_count; i++)
-        tokens += builder->lines[i].own_tokens ? 0 : (size_t)builder->lines[i].normal_length * TOKENS_A_BYTE;
+    for (uint32_t i = 0; i < builder->line_count; i++) {
+        const struct alias_line *line = &builder->lines[i];
+        tokens += line->own_tokens ? 0 : (size_t)line->normal_length * TOKENS_A_BYTE;
+        c->text_size += line->length;
+    }
     c->texts = malloc(lines * sizeof *c->texts);
     c->items = malloc(lines * sizeof *c->items);
     c->lines = malloc(lines * sizeof *c->lines);

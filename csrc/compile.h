@@ -20,10 +20,12 @@ struct values {
     struct bytes_vector ends, lines; /* u32: where the lines of a value end; lines, ascending */
     struct bytes_vector answers;     /* u32 */
     struct bytes_vector irregular;   /* u32: those that are matched as text */
+    struct bytes_vector modules;     /* room for an answer in the making */
 };
 
 struct compilation {
     const struct pya_builder *builder;
+    size_t text_size;                /* of all patterns */
     const struct alias_line **lines; /* by line id */
     struct sort_text *texts, *items; /* of a source, one a line each */
     uint8_t *tokens, *free_tokens;   /* of patterns that are not their own */

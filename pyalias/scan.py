@@ -9,28 +9,30 @@ from __future__ import annotations
 import errno
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pyalias.errors import InvalidModaliasError
 from pyalias.partial import PartialAnswer
 from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, KeysView, Sequence
 
     from pyalias.index import AliasIndex
-    from pyalias.inventory import Inventory
+    from pyalias.index_set import KernelCounts
+    from pyalias.inventory import Batch, Inventory
     from pyalias.scan_rows import RowWriter
 
 
 class Summary(NamedTuple):
     """What a scan counted.
 
-    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial``: of partial devices not all ids are
-    known. ``partial`` = ``certain`` + ``possible`` + ``none``: whatever the others are some module claims the
-    device; that depends on them; none does. ``rejected`` rows could not be read and are no devices.
-    ``modules`` counts the devices that each module claims (partial ones: for certain), most first; one that
-    several modules claim counts for each.
+    ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``partial`` + ``unknown``. Of partial devices
+    not all ids are known; ``partial`` = ``certain`` + ``possible`` + ``none``: whatever the others are some
+    module claims the device; that depends on them; none does. The kernels of ``unknown`` devices are not in
+    the set, where there are several; then ``kernels`` has the counts of each. ``rejected`` rows could not be
+    read and are no devices. ``modules`` counts the devices that each module claims (partial ones: for
+    certain), most first; one that several modules claim counts for each.
     """
 
     devices: int
@@ -46,6 +48,8 @@ class Summary(NamedTuple):
     possible: int = 0
     none: int = 0
     rejected: int = 0
+    unknown: int = 0
+    kernels: dict[str, KernelCounts] | None = None
 
     @property
     def rate(self) -> float:
@@ -69,30 +73,65 @@ def scan(
         FileAccessError: reading failed.
         LimitError: of a partial device, as ``AliasIndex.lookup_partial``.
     """
+    return scan_with(DeviceAnswers(index, rows), inventory, rows, write, progress)
+
+
+class Answerer(Protocol):
+    """Answers batches for a row writer, and counts."""
+
+    devices: int
+
+    def take(self, batch: Batch) -> Sequence[Hashable] | None:
+        """Answer a batch; the keys of its rows, where devices alone do not tell them apart."""
+
+    def summary(self, blank: int, rejected: int, seconds: float) -> Summary:
+        """All in numbers."""
+
+
+def scan_with(
+    answers: Answerer,
+    inventory: Inventory,
+    rows: RowWriter,
+    write: Callable[[bytes], object],
+    progress: Callable[[int], None] | None = None,
+) -> Summary:
+    """As ``scan``, with whatever answers."""
     start = time.perf_counter()
-    answers = _Answers(index, rows)
     blank = 0
     write(_to_bytes(rows.header()))
     for batch in inventory:
-        answers.count(batch.devices, batch.partial)
-        write(_to_bytes(rows.render(batch)))
+        keys = answers.take(batch)
+        write(_to_bytes(rows.render(batch, keys)))
         blank += batch.blank
         if progress:
             progress(answers.devices)
     return answers.summary(blank, inventory.rejected, time.perf_counter() - start)
 
 
-class _Answers:
-    """The answer of each distinct device, and how many devices have each answer."""
+class DeviceAnswers:
+    """The answer of each distinct device, and how many devices have each answer.
 
-    def __init__(self, index: AliasIndex, rows: RowWriter) -> None:
+    With ``kernel``, rows are learnt by pairs of it and the device.
+    """
+
+    def __init__(self, index: AliasIndex, rows: RowWriter, kernel: str | None = None) -> None:
         self._index = index
         self._rows = rows
+        self._kernel = kernel
         self._number_of_device: dict[str, int] = {}
         self._number_of_answer: dict[RowAnswer, int] = {}
         self._answers: list[RowAnswer] = []
         self._totals: list[int] = []
         self.devices = 0
+
+    @property
+    def distinct(self) -> KeysView[str]:
+        """The distinct devices."""
+        return self._number_of_device.keys()
+
+    def take(self, batch: Batch) -> None:
+        """Count a batch."""
+        self.count(batch.devices, batch.partial)
 
     def count(self, devices: list[str], partial: frozenset[str] = frozenset()) -> None:
         """Count a batch, looking up the devices not seen before."""
@@ -150,7 +189,8 @@ class _Answers:
         for row in answers.invalid:
             numbers[row] = self._number(self._refusal(devices[row], partial=partial))
         for device, number in zip(devices, numbers, strict=True):
-            self._rows.learn(device, self._answers[number])
+            key = None if self._kernel is None else (self._kernel, device)
+            self._rows.learn(device, self._answers[number], key)
         self._number_of_device.update(zip(devices, numbers, strict=True))
 
     def _number(self, answer: RowAnswer) -> int:

@@ -13,9 +13,10 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pyalias.errors import InventoryError
+from pyalias.index_set.answers import UNKNOWN_KERNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from pyalias.inventory import Batch
 
@@ -53,11 +54,11 @@ class RowWriter(Protocol):
     def header(self) -> str:
         """What stands before the first row."""
 
-    def learn(self, device: str, answer: RowAnswer) -> None:
-        """Prepare what is written for a device."""
+    def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
+        """Prepare what is written for a device; ``key`` tells its answers apart, where it has several."""
 
-    def render(self, batch: Batch) -> str:
-        """The rows of a batch."""
+    def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:
+        """The rows of a batch; ``keys`` as they were learnt, where they are others than the devices."""
 
 
 def make_row_writer(output_format: str, columns: Sequence[str], *, partial: bool = False) -> RowWriter:
@@ -85,35 +86,35 @@ def _check_columns(own: Iterable[str], columns: Iterable[str]) -> None:
 class _CsvRows:
     def __init__(self, own: Sequence[str]) -> None:
         self._own = own
-        self._lines: dict[str, str] = {}
+        self._lines: dict[Hashable, str] = {}
 
     def header(self) -> str:
         return ",".join(self._own) + "\n"
 
-    def learn(self, device: str, answer: RowAnswer) -> None:
+    def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
         cells = map(_quote, answer.cells(device)[: len(self._own)])
-        self._lines[device] = ",".join(cells) + "\n"
+        self._lines[device if key is None else key] = ",".join(cells) + "\n"
 
-    def render(self, batch: Batch) -> str:
+    def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:
         if batch.records is not None:
             _refuse_new_columns(batch.devices, batch.records, ())
-        return "".join(map(self._lines.__getitem__, batch.devices))
+        return "".join(map(self._lines.__getitem__, batch.devices if keys is None else keys))
 
 
 class _CsvRowsWithColumns:
     def __init__(self, columns: Sequence[str], own: Sequence[str]) -> None:
         self._columns = tuple(columns)
         self._own = own
-        self._cells: dict[str, tuple[str, ...]] = {}
+        self._cells: dict[Hashable, tuple[str, ...]] = {}
 
     def header(self) -> str:
         return ",".join(map(_quote, (*self._columns, *self._own))) + "\n"
 
-    def learn(self, device: str, answer: RowAnswer) -> None:
-        self._cells[device] = answer.cells(device)[: len(self._own)]
+    def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
+        self._cells[device if key is None else key] = answer.cells(device)[: len(self._own)]
 
-    def render(self, batch: Batch) -> str:
-        answers = map(self._cells.__getitem__, batch.devices)
+    def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:
+        answers = map(self._cells.__getitem__, batch.devices if keys is None else keys)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerows((*row, *answer) for row, answer in zip(self._rows(batch), answers, strict=True))
@@ -124,30 +125,32 @@ class _CsvRowsWithColumns:
             return batch.cells
         records = batch.records or []
         _refuse_new_columns(batch.devices, records, self._columns)
-        return ([_cell(record.get(column)) for column in self._columns] for record in records)
+        return ([cell_text(record.get(column)) for column in self._columns] for record in records)
 
 
 class _JsonRows:
     def __init__(self, columns: Sequence[str], own: Sequence[str]) -> None:
         self._columns = tuple(columns)
         self._own = frozenset(own)
-        self._lines: dict[str, str] = {}
+        self._lines: dict[Hashable, str] = {}
 
     def header(self) -> str:
         return ""
 
-    def learn(self, device: str, answer: RowAnswer) -> None:
-        line: dict[str, object] = {"device": device, "modules": answer.modules}
+    def learn(self, device: str, answer: RowAnswer, key: Hashable = None) -> None:
+        # An empty list would be a device that nothing claims.
+        modules = None if answer.error == UNKNOWN_KERNEL else answer.modules
+        line: dict[str, object] = {"device": device, "modules": modules}
         if answer.error:
             line["error"] = answer.error
         if answer.state and "state" in self._own:
             line["state"] = answer.state
         if answer.error == PARTIAL:
             line["possible"] = answer.possible
-        self._lines[device] = _encode_json(line) + "\n"
+        self._lines[device if key is None else key] = _encode_json(line) + "\n"
 
-    def render(self, batch: Batch) -> str:
-        lines = map(self._lines.__getitem__, batch.devices)
+    def render(self, batch: Batch, keys: Sequence[Hashable] | None = None) -> str:
+        lines = map(self._lines.__getitem__, batch.devices if keys is None else keys)
         if batch.records is not None:
             return "".join(map(self._join, batch.records, lines))
         if batch.cells is not None:
@@ -170,7 +173,8 @@ def _quote(value: str) -> str:
     return value
 
 
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
+    """The value of a record's key in a CSV."""
     if isinstance(value, str):
         return value
     return "" if value is None else _encode_json(value)

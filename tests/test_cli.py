@@ -116,7 +116,14 @@ def test_documented_output_is_what_is_printed(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nosuchcommand"], ["lookup"], ["scan", "x", "--index", "a", "--kernel", "b"]]
+    "arguments",
+    [
+        [],
+        ["nosuchcommand"],
+        ["lookup"],
+        ["scan", "x", "--index", "a", "--modules", "b"],
+        ["scan", "x", "--modules", "a", "--kernel", "b"],
+    ],
 )
 def test_wrong_usage(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as end:

@@ -25,7 +25,7 @@ RUN_PAGES = [
     README,
     *(
         ROOT / "docs" / f"{name}.md"
-        for name in ("design", "engines", "format", "kmod-parity", "kmod", "minimal", "partial")
+        for name in ("design", "engines", "fleet", "format", "kmod-parity", "kmod", "minimal", "partial")
     ),
 ]
 

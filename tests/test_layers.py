@@ -21,7 +21,7 @@ LAYERS = (
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"}
     | {"index_set"},
-    {"inventory", "scan_rows", "scan", "kmod", "pci", "vfio", "fleet", "engines"},
+    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"},
     {"cli", "conformance"},
 )
 # Stricter than their layer.

@@ -7,10 +7,9 @@ import os
 import sys
 from types import SimpleNamespace
 
-from pyalias.cli.index_choice import add_index_options, index_source
+from pyalias.cli.index_choice import add_index_options, index_source, open_index
 from pyalias.cli.messages import print_message
 from pyalias.errors import InvalidModaliasError
-from pyalias.index import AliasIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ _EPILOG = """\
 Prints what modprobe -R prints: the modules that an alias or a name stands for by modprobe.d and the
 kernel's indexes, one a line, in libkmod's order and with its repeats. With -D what modprobe -D prints:
 what would be done to load them, dependencies first. With --index only that index of aliases is asked.
+Of a set of several kernels --kernel says which: --index fleet.pyalias --kernel 6.12.0-amd64.
 With --ids a device of which some ids are known: the modules that claim it for certain, whatever the others
 are, and those that do for some of their values. Only the indexes of aliases are asked.
 Several aliases are treated as by modprobe -a: a miss is a warning, and the others are still looked up.
@@ -152,7 +152,7 @@ def _ask_index(options: argparse.Namespace) -> _Ask:
     """Look in one index of aliases."""
     if options.show_depends or options.config is not None:
         options.parser.error("an index of aliases knows neither modprobe.d nor dependencies: drop -C and -D")
-    index = AliasIndex.open(options.index)
+    index = open_index(options)
     return lambda alias: index.lookup(alias) or None
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from pyalias.atomic_file import AtomicFile
-from pyalias.cli.index_choice import add_index_options, index_source, open_index
+from pyalias.cli.index_choice import add_index_options, index_source, open_aliases
+from pyalias.cli.kernel_lines import kernel_lines, kernel_numbers
 from pyalias.cli.progress import Progress
 from pyalias.cli.scan_engines import add_engine_options, run_with_duckdb, wants_duckdb
+from pyalias.index_set import AliasIndexSet
 from pyalias.inventory import DEFAULT_COLUMN, FORMATS, DeviceNames, Inventory, open_inventory
 from pyalias.scan import Summary, scan
+from pyalias.scan_kernels import scan_kernels
 from pyalias.scan_rows import ROW_FORMATS, make_row_writer
 
 if TYPE_CHECKING:
@@ -50,6 +53,10 @@ names that libkmod refuses, error (EINVAL: unbalanced brackets); where devices m
 output file is written completely or not at all. Without --output-format it is that of the output's
 name, else JSON Lines for JSON Lines, else CSV.
 
+Devices of several kernels: --index names a set (pyalias compile), --kernel the kernel that all are on, or
+--kernel-column the column that says it. A device whose kernel is not in the set has the error
+UNKNOWN_KERNEL and is counted apart, never as unclaimed.
+
 Each distinct device is looked up once and kept: memory grows by a few hundred bytes a distinct device (a
 fleet has thousands) and not with the number of rows. Distinct devices are counted exactly.
 
@@ -61,6 +68,7 @@ example:
   zcat fleet.jsonl.gz | pyalias scan - --format jsonl --index 6.12.pyalias > answers.jsonl
   pyalias scan /sys
   udevadm info --export-db | pyalias scan - --rejects rejects.jsonl
+  pyalias scan fleet.csv --index fleet.pyalias --kernel-column kernel --output answers.csv
   pyalias scan 'fleet/*.parquet' --workers 8 --output answers/ && echo all parts are in answers/
 
 exit codes:
@@ -113,6 +121,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress and no summary")
     add_engine_options(parser)
     add_index_options(parser)
+    parser.add_argument(
+        "--kernel-column",
+        metavar="NAME",
+        help="with a set as --index: CSV column or JSON key of the kernel that a device is on",
+    )
     parser.set_defaults(run=run)
 
 
@@ -123,11 +136,17 @@ def run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         rejects = _open_rejects(options, stack)
         inventory = stack.enter_context(_open_input(options, rejects))
-        index = stack.enter_context(open_index(options))
+        index = open_aliases(options)
+        stack.callback(index.close)
         form = _output_format(options, inventory)
         rows = make_row_writer(form, inventory.columns, partial=inventory.partial)
         with _open_output(options) as output, _progress(options, inventory) as progress:
-            summary = scan(index, inventory, rows, output.write, progress)
+            if isinstance(index, AliasIndexSet):
+                summary = scan_kernels(
+                    index, inventory, rows, output.write, progress, column=options.kernel_column
+                )
+            else:
+                summary = scan(index, inventory, rows, output.write, progress)
     numbers = _numbers(summary) | {"index": index_source(options), "input": inventory.name}
     if options.summary_json is not None:
         with AtomicFile(options.summary_json) as file:
@@ -192,10 +211,16 @@ def _progress(options: argparse.Namespace, inventory: Inventory) -> Any:
 def _numbers(summary: Summary) -> dict[str, Any]:
     numbers = summary._asdict()
     ranked = list(numbers.pop("modules").items())[:_TOP_MODULES]
-    return numbers | {
-        "devices_per_second": round(summary.rate),
-        "top_modules": [{"module": module, "devices": devices} for module, devices in ranked],
-    }
+    if numbers.pop("kernels") is None:
+        del numbers["unknown"]
+    return (
+        numbers
+        | kernel_numbers(summary.kernels)
+        | {
+            "devices_per_second": round(summary.rate),
+            "top_modules": [{"module": module, "devices": devices} for module, devices in ranked],
+        }
+    )
 
 
 def _report(summary: Summary, source: str) -> str:
@@ -207,6 +232,7 @@ def _report(summary: Summary, source: str) -> str:
         ("unmatched", _share(summary.unmatched, summary.devices)),
         ("invalid", _share(summary.invalid, summary.devices)),
         *_partial_lines(summary),
+        *kernel_lines(summary.kernels),
         *([("rejected", f"{summary.rejected:,} rows")] if summary.rejected else []),
         ("blank lines", f"{summary.blank:,}"),
         ("top modules", ", ".join(f"{module} {devices:,}" for module, devices in top) or "none"),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyalias.atomic_file import AtomicFile
-from pyalias.cli.index_choice import index_source, open_index
+from pyalias.cli.index_choice import index_source, open_aliases
+from pyalias.cli.kernel_lines import kernel_lines, kernel_numbers
 from pyalias.cli.progress import Progress
 from pyalias.errors import EngineError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pyalias.engines.files import DeviceFiles
     from pyalias.engines.parts import PartCounts
     from pyalias.index import AliasIndex
+    from pyalias.index_set import AliasIndexSet
 
 _STANDARD = "-"
 _TOP_MODULES = 10
@@ -88,8 +90,13 @@ def run_with_duckdb(options: argparse.Namespace) -> int:
         raise EngineError("DuckDB reads Parquet, CSV and JSON Lines; a plain list is for the plain engine")
     if options.partial:
         raise EngineError("--partial is for the plain engine: what DuckDB reads is taken literally")
-    with open_index(options) as index:
-        devices = open_files([options.file, *options.more], format=options.format, column=options.column)
+    with open_aliases(options) as index:
+        devices = open_files(
+            [options.file, *options.more],
+            format=options.format,
+            column=options.column,
+            kernel_column=options.kernel_column,
+        )
         counts = (_scan_in_parts if _in_parts(options) else _scan_to_file)(options, index, devices)
     numbers = _numbers(counts) | {"index": index_source(options), "input": ", ".join(devices.files)}
     if options.summary_json is not None:
@@ -105,7 +112,9 @@ def _in_parts(options: argparse.Namespace) -> bool:
     return bool(options.workers or options.scheduler or options.resume or to_directory)
 
 
-def _scan_to_file(options: argparse.Namespace, index: AliasIndex, devices: DeviceFiles) -> PartCounts:
+def _scan_to_file(
+    options: argparse.Namespace, index: AliasIndex | AliasIndexSet, devices: DeviceFiles
+) -> PartCounts:
     from pyalias.engines.files import Part, count_rows  # noqa: PLC0415
     from pyalias.engines.parts import copy_matched, joined  # noqa: PLC0415
 
@@ -135,7 +144,9 @@ def _scan_to_file(options: argparse.Namespace, index: AliasIndex, devices: Devic
     return joined([counts])
 
 
-def _scan_in_parts(options: argparse.Namespace, index: AliasIndex, devices: DeviceFiles) -> PartCounts:
+def _scan_in_parts(
+    options: argparse.Namespace, index: AliasIndex | AliasIndexSet, devices: DeviceFiles
+) -> PartCounts:
     from pyalias.engines.job import Job, in_processes, in_this_process  # noqa: PLC0415
 
     if options.output == _STANDARD or options.sql is not None or getattr(options, "rejects", None):
@@ -175,7 +186,13 @@ def _progress(options: argparse.Namespace, fraction: Callable[[], float | None])
 def _numbers(counts: PartCounts) -> dict[str, Any]:
     numbers = counts._asdict()
     ranked = list(numbers.pop("modules").items())[:_TOP_MODULES]
-    return numbers | {"top_modules": [{"module": name, "devices": devices} for name, devices in ranked]}
+    if numbers.pop("kernels") is None:
+        del numbers["unknown"]
+    return (
+        numbers
+        | kernel_numbers(counts.kernels)
+        | {"top_modules": [{"module": name, "devices": devices} for name, devices in ranked]}
+    )
 
 
 def _report(counts: PartCounts, source: str) -> str:
@@ -187,6 +204,7 @@ def _report(counts: PartCounts, source: str) -> str:
         ("unmatched", _share(counts.unmatched, counts.devices)),
         ("invalid", _share(counts.invalid, counts.devices)),
         ("missing", _share(counts.null, counts.devices)),
+        *kernel_lines(counts.kernels),
         *([("rejected", f"{counts.rejected:,} rows")] if counts.rejected else []),
         ("top modules", ", ".join(f"{module} {devices:,}" for module, devices in top) or "none"),
         ("rate", f"{rate:,.0f} devices/s ({counts.seconds:.3f} s)"),

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from pyalias.answers import Names
 
 
+UNKNOWN_KERNEL = "UNKNOWN_KERNEL"
+"""The error of a row whose kernel is not in the set that was asked."""
+
+
 class KernelCounts(NamedTuple):
-    """What there was of one kernel: ``devices`` = ``matched`` + ``unmatched`` + ``invalid`` + ``unknown``.
+    """What there was of one kernel: ``devices`` are the sum of the others.
 
     ``unknown`` are all of its devices where the set has no such kernel: neither claimed nor unclaimed.
-    Rows without a device are not counted.
+    ``partial`` are those of which a scan knows not all ids. Rows without a device are not counted.
     """
 
     devices: int = 0
@@ -29,6 +33,7 @@ class KernelCounts(NamedTuple):
     unmatched: int = 0
     invalid: int = 0
     unknown: int = 0
+    partial: int = 0
 
     def plus(self, other: KernelCounts) -> KernelCounts:
         """Both together."""
