@@ -101,19 +101,50 @@ static int64_t offset_at(const pya_column *column, uint64_t index)
                                                      : ((const int64_t *)column->offsets)[index];
 }
 
-/* Likewise by offsets. Null rows may hold anything, so that they have no part in this. */
-static unsigned offsets_stride(const pya_column *column, uint64_t index)
+/* Whether no row of a block is null. */
+static bool block_is_valid(const uint8_t *validity, uint64_t index)
 {
-    int64_t first = offset_at(column, index);
-    int64_t length = column->validity == NULL && first >= 0 && first <= INT64_MAX - PCI_BLOCK * PCI_READ
-                         ? offset_at(column, index + 1) - first
-                         : 0;
+    const uint8_t *p = validity + index / 8;
+    unsigned shift = index % 8;
 
+    if (validity == NULL)
+        return true;
+    return (load_u64(p) >> shift | (shift == 0 ? 0 : (uint64_t)p[8] << (64 - shift))) == UINT64_MAX;
+}
+
+/* Whether a block's rows are all of one length and follow each other. A compiler makes vectors of it. */
+static bool block_in_stride(const pya_column *column, uint64_t index, uint64_t length)
+{
+    uint64_t differ = 0;
+
+    if (column->rows_layout == PYA_ROWS_OFFSETS32) {
+        const int32_t *offsets = (const int32_t *)column->offsets + index;
+        uint32_t differ32 = 0;
+        for (unsigned i = 0; i < PCI_BLOCK; i++)
+            differ32 |= ((uint32_t)offsets[i + 1] - (uint32_t)offsets[i]) ^ (uint32_t)length;
+        differ = differ32;
+    } else {
+        const int64_t *offsets = (const int64_t *)column->offsets + index;
+        for (unsigned i = 0; i < PCI_BLOCK; i++)
+            differ |= ((uint64_t)offsets[i + 1] - (uint64_t)offsets[i]) ^ length;
+    }
+    return differ == 0 && offset_at(column, index) >= 0 &&
+           offset_at(column, index + PCI_BLOCK) > offset_at(column, index);
+}
+
+/* Likewise by offsets: the length, and how many blocks of such rows there are. Null rows may hold
+ * anything, so that they have no part in this. */
+static unsigned offsets_stride(const pya_column *column, uint64_t index, uint64_t left, uint64_t *blocks)
+{
+    uint64_t length = (uint64_t)offset_at(column, index + 1) - (uint64_t)offset_at(column, index);
+    uint64_t most = left / PCI_BLOCK < MOST_BLOCKS ? left / PCI_BLOCK : MOST_BLOCKS;
+
+    *blocks = 0;
     if (length != PCI_LENGTH && length != USB_LENGTH)
         return 0;
-    for (unsigned i = 2; i <= PCI_BLOCK; i++)
-        if (offset_at(column, index + i) != first + i * length)
-            return 0;
+    while (*blocks < most && block_is_valid(column->validity, index + *blocks * PCI_BLOCK) &&
+           block_in_stride(column, index + *blocks * PCI_BLOCK, length))
+        ++*blocks;
     return (unsigned)length;
 }
 
@@ -122,7 +153,7 @@ static unsigned offsets_stride(const pya_column *column, uint64_t index)
 static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, const pya_column *column,
                          uint64_t done, uint64_t *at, uint32_t *ids)
 {
-    uint64_t left = column->rows - done, index = column->first + done;
+    uint64_t left = column->rows - done, index = column->first + done, blocks;
     const uint8_t *readable = end_of_rows(column), *first;
     int64_t answered;
     unsigned length;
@@ -139,11 +170,13 @@ static int64_t match_run(const pya_image *image, struct pya_scratch *scratch, co
         *at += answered > 0 ? (uint64_t)answered * (length + 1) : 0;
         return answered;
     }
-    length = offsets_stride(column, index);
-    if (length == 0)
+    length = offsets_stride(column, index, left, &blocks);
+    if (blocks == 0)
         return 0;
     first = column->data + offset_at(column, index);
-    return first > readable ? 0 : match_strided(image, scratch, length, first, -1, PCI_BLOCK, readable, ids);
+    return first > readable
+               ? 0
+               : match_strided(image, scratch, length, first, -1, blocks * PCI_BLOCK, readable, ids);
 }
 
 /* The next rows of a text without null rows, as far as whole chunks of it can be read; moves *at.
