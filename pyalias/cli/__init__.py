@@ -23,6 +23,7 @@ COMMANDS = (
     "compile",
     "explain",
     "scan",
+    "report",
     "dump-bin",
     "write-bin",
     "modinfo",

@@ -113,7 +113,7 @@ def _count(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Compare, print, and write what is asked for."""
-    old, new = _open_kernels(options)
+    old, new = open_kernels(options.old, options.new, options.index)
     with old, new:
         found = _diff_fleet(options, old, new) if options.inventory else diff_aliases(old, new)
     if isinstance(found, FleetDiff):
@@ -133,11 +133,12 @@ def run(options: argparse.Namespace) -> int:
     return 1 if differs else 0
 
 
-def _open_kernels(options: argparse.Namespace) -> tuple[AliasIndex, AliasIndex]:
-    if options.index is None:
-        return read_source(options.old), read_source(options.new)
-    kernels = AliasIndexSet.open(options.index)
-    return kernels[options.old], kernels[options.new]
+def open_kernels(old: str, new: str, index: str | None) -> tuple[AliasIndex, AliasIndex]:
+    """Two sources of aliases; with ``index`` two kernels of that set."""
+    if index is None:
+        return read_source(old), read_source(new)
+    kernels = AliasIndexSet.open(index)
+    return kernels[old], kernels[new]
 
 
 def _diff_fleet(options: argparse.Namespace, old: AliasIndex, new: AliasIndex) -> FleetDiff:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pyalias.engines.files import DeviceFiles
     from pyalias.index import AliasIndex
-    from pyalias.inventory import Batch, Inventory
+    from pyalias.inventory import Batch
+    from pyalias.scan import Batches
 
 HOST_COLUMN = "host"
 
@@ -111,7 +112,7 @@ class FleetDiff(NamedTuple):
 def diff_fleet(
     old: AliasIndex,
     new: AliasIndex,
-    inventories: Iterable[Inventory | DeviceFiles],
+    inventories: Iterable[Batches | DeviceFiles],
     host_column: str | None = None,
 ) -> FleetDiff:
     """What changes for the devices of some inventories when they move from one kernel to another.
@@ -164,16 +165,16 @@ class Differ:
         self._hosts = HostSets()
         self._blank = self._rejected = 0
 
-    def read(self, source: Inventory | DeviceFiles, host_column: str | None = None) -> None:
+    def read(self, source: Batches | DeviceFiles, host_column: str | None = None) -> None:
         """Add the devices of an inventory; errors as ``diff_fleet``."""
-        from pyalias.inventory import Inventory  # noqa: PLC0415 whoever has one has imported it
+        from pyalias.engines.files import DeviceFiles  # noqa: PLC0415 DuckDB's part, which few need
 
-        if isinstance(source, Inventory):
-            self._read_inventory(source, host_column)
-        else:
+        if isinstance(source, DeviceFiles):
             self._read_files(source, host_column)
+        else:
+            self._read_inventory(source, host_column)
 
-    def _read_inventory(self, inventory: Inventory, host_column: str | None) -> None:
+    def _read_inventory(self, inventory: Batches, host_column: str | None) -> None:
         wanted = HOST_COLUMN if host_column is None else host_column
         place = inventory.columns.index(wanted) if wanted in inventory.columns else None
         if host_column is not None and place is None:

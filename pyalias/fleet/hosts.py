@@ -40,6 +40,11 @@ class HostSets:
     def __len__(self) -> int:
         return len(self._set_of_host)
 
+    @property
+    def different(self) -> int:
+        """How many sets there are that differ."""
+        return len(self._sets)
+
     def add(self, host: str, numbers: set[int]) -> None:
         """Add numbers to a host's; the set that is given may change."""
         before = self._set_of_host.get(host)
