@@ -56,8 +56,13 @@ def run_duckdb(file: str, index_file: str, form: str, what: str, matching: bool)
     option = {"parquet": "FORMAT parquet, COMPRESSION zstd", "csv": "FORMAT csv", "jsonl": "FORMAT json"}[
         form
     ]
-    target = Path(file).with_name(f"out.{form}")
-    return writing.execute(f"COPY (SELECT * FROM rows) TO '{target}' ({option})").fetchall()[0][0]  # noqa: S608
+    target = target_of(file, form)
+    writing.execute(f"COPY (SELECT * FROM rows) TO '{target}' ({option})")  # noqa: S608
+    return 0
+
+
+def target_of(file: str, form: str) -> Path:
+    return Path(file).with_name(f"out.{form}")
 
 
 class _Stream:
@@ -83,6 +88,10 @@ def run_polars(file: str, index_file: str, form: str, what: str, matching: bool)
         lazy = lazy.with_columns(modules=pl.col.modalias.pyalias.modules(index))
     if what == "drain":
         return sum(batch.height for batch in lazy.collect_batches(chunk_size=1 << 17, maintain_order=False))
+    if what == "copy":
+        sink = {"parquet": lazy.sink_parquet, "csv": lazy.sink_csv, "jsonl": lazy.sink_ndjson}[form]
+        sink(target_of(file, form))
+        return 0
     key = "modules" if matching else "slot"
     return lazy.group_by(key).agg(pl.len()).collect(engine="streaming")["len"].sum()
 
@@ -110,6 +119,8 @@ def measure(engine: str, form: str, what: str, file: Path, index: str, rounds: i
             command = [sys.executable, __file__, str(file), index, "--engine", engine, "--form", form,
                        "--what", what, *(["--matching"] if matching else [])]  # fmt: skip
             pair.append(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+            if what == "copy":
+                pair[-1]["rows"] = count_rows(target_of(str(file), form))
         assert pair[0]["rows"] == pair[1]["rows"], pair
         pairs.append(pair)
     cpu = [match["cpu"] / plain["cpu"] for plain, match in pairs]
@@ -124,13 +135,19 @@ def measure(engine: str, form: str, what: str, file: Path, index: str, rounds: i
     )
 
 
+def count_rows(file: str | Path) -> int:
+    import duckdb
+
+    return duckdb.connect().execute(f"SELECT count(*) FROM '{file}'").fetchall()[0][0]  # noqa: S608
+
+
 def files_of(fleet: str, rows: int, work: Path) -> dict[str, Path]:
     import duckdb
 
     work.mkdir(parents=True, exist_ok=True)
     found = {form: work / f"fleet{rows}.{form}" for form in READERS}
     connection = duckdb.connect()
-    have = connection.execute(f"SELECT count(*) FROM ({READERS['csv'].format(fleet)})").fetchall()[0][0]  # noqa: S608
+    have = count_rows(fleet)
     copies = -(-rows // have)
     # The same fleet again is other hosts: their names are made others, their devices are not.
     source = (
@@ -164,9 +181,8 @@ def main() -> None:
     files = files_of(options.fleet, options.rows, options.work)
     for what in ("drain", "group", "copy"):
         for form, file in files.items():
-            measure("duckdb", form, what, file, options.index, options.rounds)
-            if what != "copy":
-                measure("polars", form, what, file, options.index, options.rounds)
+            for engine in ("duckdb", "polars"):
+                measure(engine, form, what, file, options.index, options.rounds)
 
 
 if __name__ == "__main__":

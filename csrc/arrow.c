@@ -164,6 +164,12 @@ void pya_ids_count(const uint32_t *ids, int64_t rows, uint64_t *counts)
         counts[ids[i]]++;
 }
 
+void pya_ids_bits(const uint32_t *ids, int64_t rows, const uint8_t *table, uint8_t *bits)
+{
+    for (int64_t i = 0; i < rows; i++)
+        bits[i / 8] |= (uint8_t)((table[ids[i]] != 0) << i % 8);
+}
+
 int pya_arrow_views(pya_buffer *views, int64_t rows, pya_buffer *validity, int64_t nulls, pya_buffer *text,
                     pya_buffer *text_size, struct ArrowArray *array)
 {
@@ -177,6 +183,11 @@ int pya_arrow_numbers(pya_buffer *numbers, int64_t rows, pya_buffer *validity, i
 {
     return export_array(array, rows, nulls, 2, (pya_buffer *const[]){validity, numbers}) ? PYA_OK
                                                                                          : PYA_ENOMEM;
+}
+
+int pya_arrow_batch(int64_t rows, struct ArrowArray *array)
+{
+    return export_array(array, rows, 0, 1, (pya_buffer *const[]){NULL}) ? PYA_OK : PYA_ENOMEM;
 }
 
 void pya_arrow_schema(const char *format, const char *name, struct ArrowSchema *schema)

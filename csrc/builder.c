@@ -7,6 +7,8 @@
 #include "normalise.h"
 #include "tokens.h"
 
+enum { LEAST_ROOM = 1024, MOST_ROOM = 0x40000000, SHORT_LINE = 40 /* less than most lines of a text have */ };
+
 pya_builder *pya_builder_new(void)
 {
     return calloc(1, sizeof(pya_builder));
@@ -71,6 +73,19 @@ static bool normalise_line(struct alias_line *line)
     return true;
 }
 
+/* Room for so many lines; false when out of memory. */
+static bool make_room(pya_builder *builder, uint32_t room)
+{
+    struct alias_line *lines =
+        room > MOST_ROOM ? NULL : realloc(builder->lines, (size_t)room * sizeof *lines);
+
+    if (lines == NULL)
+        return false;
+    builder->lines = lines;
+    builder->line_room = room;
+    return true;
+}
+
 static int add_line(pya_builder *builder, struct alias_line line, const uint8_t *module, size_t module_length,
                     pya_error *error)
 {
@@ -88,14 +103,9 @@ static int add_line(pya_builder *builder, struct alias_line line, const uint8_t 
         if (module[i] < ' ')
             return fail(error, PYA_ETEXT, place,
                         "byte 0x%02x in a module name; was the file cut or converted?", module[i]);
-    if (builder->line_count == builder->line_room) {
-        uint32_t room = builder->line_room ? builder->line_room * 2 : 1024;
-        struct alias_line *lines = room > 0x40000000 ? NULL : realloc(builder->lines, room * sizeof *lines);
-        if (lines == NULL)
-            return fail(error, PYA_ENOMEM, place, "out of memory for %u aliases", room);
-        builder->lines = lines;
-        builder->line_room = room;
-    }
+    if (builder->line_count == builder->line_room &&
+        !make_room(builder, builder->line_room ? builder->line_room * 2 : LEAST_ROOM))
+        return fail(error, PYA_ENOMEM, place, "out of memory for more than %u aliases", builder->line_count);
     line.module = same_module ? builder->lines[builder->line_count - 1].module
                               : intern_module(builder, module, module_length);
     builder->last_module = module;
@@ -168,6 +178,8 @@ int pya_builder_text(pya_builder *builder, const uint8_t *text, size_t size, pya
     builder->last_module_length = 0;
     if (size > UINT32_MAX)
         return fail(error, PYA_ELIMIT, 0, "alias text of %zu bytes: the limit is 4 GiB", size);
+    if (builder->line_count == 0)
+        make_room(builder, (uint32_t)(size / SHORT_LINE) + LEAST_ROOM); /* or as lines come */
     for (size_t at = 0; at < size; at++) {
         const uint8_t *end = memchr(text + at, '\n', size - at);
         size_t length = end ? (size_t)(end - text) - at : size - at;

@@ -16,7 +16,7 @@ struct checker {
 /* ---- numbers ---------------------------------------------------------------------------------- */
 
 /* Whether numbers under a mask are below a limit. */
-static bool all_below(const uint8_t *p, uint32_t count, uint32_t mask, uint32_t limit)
+CHECK bool all_below(const uint8_t *p, uint32_t count, uint32_t mask, uint32_t limit)
 {
     uint32_t bad = 0;
 
@@ -25,8 +25,8 @@ static bool all_below(const uint8_t *p, uint32_t count, uint32_t mask, uint32_t 
     return !is_bad(bad);
 }
 
-static int check_numbers(const struct checker *c, enum section section, uint32_t mask, uint32_t limit,
-                         const char *what)
+CHECK int check_numbers(const struct checker *c, enum section section, uint32_t mask, uint32_t limit,
+                        const char *what)
 {
     uint32_t i = 0;
 
@@ -38,7 +38,7 @@ static int check_numbers(const struct checker *c, enum section section, uint32_t
 }
 
 /* Ends of parts of something of a size: none is before the one in front of it, the last is the end. */
-static int check_ends(const struct checker *c, enum section section, uint32_t size, const char *what)
+CHECK int check_ends(const struct checker *c, enum section section, uint32_t size, const char *what)
 {
     const uint8_t *p = c->image->section[section];
     uint32_t count = c->image->count[section], bad = 0;
@@ -52,12 +52,12 @@ static int check_ends(const struct checker *c, enum section section, uint32_t si
 
 /* ---- tables ----------------------------------------------------------------------------------- */
 
-static bool text_inside(const pya_image *image, uint32_t offset, uint32_t length)
+CHECK bool text_inside(const pya_image *image, uint32_t offset, uint32_t length)
 {
     return offset <= image->size[SECTION_STRINGS] && length <= image->size[SECTION_STRINGS] - offset;
 }
 
-static int check_modules(const struct checker *c)
+CHECK int check_modules(const struct checker *c)
 {
     const pya_image *image = c->image;
 
@@ -73,7 +73,7 @@ static int check_modules(const struct checker *c)
 
 /* Whether the lines of a whole block borrow no more than its head has, and make no pattern that is too
  * long. Their places are settled; *odd: flags of any of them. */
-static bool block_fits(const pya_image *image, uint32_t low, uint32_t *odd)
+CHECK bool block_fits(const pya_image *image, uint32_t low, uint32_t *odd)
 {
     const uint8_t *places = entry(image, SECTION_LINE_PLACES, 4, low),
                   *shares = entry(image, SECTION_LINE_SHARES, SHARES_ENTRY, low),
@@ -95,7 +95,7 @@ static bool block_fits(const pya_image *image, uint32_t low, uint32_t *odd)
 }
 
 /* The same for a block that is cut short by the end, or holds other than ordinary lines. */
-static bool odd_block_fits(const pya_image *image, uint32_t low, uint32_t high)
+CHECK bool odd_block_fits(const pya_image *image, uint32_t low, uint32_t high)
 {
     pya_text written;
     struct pattern head = own_part(image, low, &written);
@@ -112,7 +112,7 @@ static bool odd_block_fits(const pya_image *image, uint32_t low, uint32_t high)
     return true;
 }
 
-static int check_patterns(const struct checker *c)
+CHECK int check_patterns(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint32_t lines = image->count[SECTION_LINES];
@@ -128,7 +128,7 @@ static int check_patterns(const struct checker *c)
     return PYA_OK;
 }
 
-static int check_lines(const struct checker *c)
+CHECK int check_lines(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint32_t lines = image->count[SECTION_LINES];
@@ -145,8 +145,8 @@ static int check_lines(const struct checker *c)
 }
 
 /* Every part of SORTED from low to high names a line of one source. */
-static bool sorted_lines_fit(const pya_image *image, uint32_t low, uint32_t high, uint32_t first_line,
-                             uint32_t lines_end)
+CHECK bool sorted_lines_fit(const pya_image *image, uint32_t low, uint32_t high, uint32_t first_line,
+                            uint32_t lines_end)
 {
     uint32_t bad = 0;
 
@@ -156,7 +156,7 @@ static bool sorted_lines_fit(const pya_image *image, uint32_t low, uint32_t high
     return !is_bad(bad);
 }
 
-static int check_sources(const struct checker *c)
+CHECK int check_sources(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint32_t lines = 0, sorted = 0, irregular = 0;
@@ -184,7 +184,7 @@ static int check_sources(const struct checker *c)
     return PYA_OK;
 }
 
-static int check_values(const struct checker *c)
+CHECK int check_values(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint32_t values = image->count[SECTION_VALUES], lines = image->count[SECTION_LINES],
@@ -211,7 +211,7 @@ static int check_values(const struct checker *c)
                : code;
 }
 
-static int check_answers(const struct checker *c)
+CHECK int check_answers(const struct checker *c)
 {
     const pya_image *image = c->image;
     int code = check_ends(c, SECTION_ANSWERS, image->count[SECTION_ANSWER_MODULES],
@@ -225,7 +225,7 @@ static int check_answers(const struct checker *c)
 }
 
 /* Any bytes are a tail (tail.h), if they are followed by zeros. */
-static int check_tails(const struct checker *c)
+CHECK int check_tails(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint32_t size = image->size[SECTION_TAILS];
@@ -246,14 +246,13 @@ struct field_part {
     uint32_t at, size, buckets;
 };
 
-static bool bits_below(uint64_t set, uint32_t count)
+CHECK bool bits_below(uint64_t set, uint32_t count)
 {
     return count >= 64 || set >> count == 0;
 }
 
 /* The entries of one part: values that exist, signatures that exist. */
-static bool check_entries(const struct checker *c, unsigned part, struct field_part place,
-                          uint32_t signatures)
+CHECK bool check_entries(const struct checker *c, unsigned part, struct field_part place, uint32_t signatures)
 {
     static const uint8_t words[FIELD_PARTS] = {GATE_WORDS, GATE_WORDS,  GATE_WORDS, RULE_WORDS,
                                                RULE_WORDS, FIELD_WORDS, 1};
@@ -280,7 +279,7 @@ static bool check_entries(const struct checker *c, unsigned part, struct field_p
     return !is_bad(bad) && bits_below(sets, signatures);
 }
 
-static bool check_field_table(const struct checker *c, const uint8_t *table)
+CHECK bool check_field_table(const struct checker *c, const uint8_t *table)
 {
     struct field_part parts[FIELD_PARTS];
 
@@ -299,7 +298,7 @@ static bool check_field_table(const struct checker *c, const uint8_t *table)
     return true;
 }
 
-static int check_fields(const struct checker *c)
+CHECK int check_fields(const struct checker *c)
 {
     const pya_image *image = c->image;
     uint64_t tables = (uint64_t)image->count[SECTION_SOURCES] * BUS_COUNT;
@@ -312,7 +311,7 @@ static int check_fields(const struct checker *c)
     return PYA_OK;
 }
 
-int check_sections(pya_image *image, pya_error *error)
+CHECK int check_all(pya_image *image, pya_error *error)
 {
     const struct checker c = {image, error};
     int code;
@@ -324,3 +323,5 @@ int check_sections(pya_image *image, pya_error *error)
         return code;
     return check_tries(image, error);
 }
+
+CHECK_BY_CPU(check_sections, check_all)

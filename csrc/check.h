@@ -8,8 +8,39 @@
 
 #include <stdbool.h>
 
+#include "cpu.h"
 #include "error.h"
 #include "image.h"
+
+/* A part of a check. All parts of one are a single function, which CHECK_BY_CPU compiles twice where AVX2
+ * may be, as checksum.c does; the test compares the two. */
+#define CHECK static inline __attribute__((always_inline))
+
+#if defined(__x86_64__)
+#define AVX2_CHECK(name, check)                                                                              \
+    static __attribute__((target("avx2"))) int name##_avx2(pya_image *image, pya_error *error)               \
+    {                                                                                                        \
+        return check(image, error);                                                                          \
+    }
+#else
+#define AVX2_CHECK(name, check) static int (*const name##_avx2)(pya_image *, pya_error *) = name##_portable;
+#endif
+
+#define CHECK_BY_CPU(name, check)                                                                            \
+    int name##_portable(pya_image *image, pya_error *error)                                                  \
+    {                                                                                                        \
+        return check(image, error);                                                                          \
+    }                                                                                                        \
+    AVX2_CHECK(name, check)                                                                                  \
+    int name(pya_image *image, pya_error *error)                                                             \
+    {                                                                                                        \
+        return cpu_has_avx2() ? name##_avx2(image, error) : name##_portable(image, error);                   \
+    }
+
+int check_sections_portable(pya_image *image, pya_error *error);
+int check_tries_portable(pya_image *image, pya_error *error);
+int open_pci_tables_portable(pya_image *image, pya_error *error);
+int open_usb_table_portable(pya_image *image, pya_error *error);
 
 static inline int damaged(pya_error *error, enum section section, uint64_t position, const char *what)
 {

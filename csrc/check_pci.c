@@ -3,30 +3,31 @@
  * ids be followed through them without a comparison.
  */
 #include "check_parts.h"
-#include "error.h"
 
-static int damaged(pya_error *error, uint32_t bus, const char *what)
+static int table_damaged(pya_error *error, uint32_t bus, const char *what)
 {
     return fail(error, PYA_EIMAGE, bus, "damaged: %s (section %d, table %u)", what, SECTION_PCI, bus);
 }
 
-static bool nodes_fit(const struct pci_table *table)
+CHECK bool nodes_fit(const struct pci_table *table)
 {
+    uint32_t bad = 0;
+
     for (uint32_t i = 0; i < table->nodes; i++)
-        if (load_u32(table->nodes_at + (size_t)i * 8 + 4) >= table->rows)
-            return false;
-    return true;
+        bad |= not_below(load_u32(table->nodes_at + (size_t)i * 8 + 4), table->rows);
+    return !is_bad(bad);
 }
 
-static bool entries_fit(const struct pci_table *table)
+CHECK bool entries_fit(const struct pci_table *table)
 {
+    uint32_t bad = 0;
+
     for (uint32_t i = 0; i < 1u << table->sub_slot_bits; i++)
-        if (load_u64(table->sub_entries + (size_t)i * 8) >> 48 >= table->rows)
-            return false;
-    return true;
+        bad |= not_below(load_u32(table->sub_entries + (size_t)i * 8 + 4) >> 16, table->rows);
+    return !is_bad(bad);
 }
 
-static bool vendors_fit(const struct pci_table *table)
+CHECK bool vendors_fit(const struct pci_table *table)
 {
     for (unsigned i = 0; i < PCI_VENDORS; i++)
         if ((table->vendor_rows[i] & 0xFFFF) >= table->rows)
@@ -35,7 +36,7 @@ static bool vendors_fit(const struct pci_table *table)
 }
 
 /* Reads the numbers of a table; false where its parts have no place. */
-static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WORDS], struct pci_table *table)
+CHECK bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WORDS], struct pci_table *table)
 {
     if (!bits_fit(word[PCI_SLOT_BITS], word[PCI_BUCKET_BITS]) ||
         !bits_fit(word[PCI_SUB_SLOT_BITS], word[PCI_SUB_BUCKET_BITS]) || word[PCI_ROWS] == 0 ||
@@ -73,32 +74,39 @@ static bool place_table(const pya_image *image, const uint32_t word[PCI_TABLE_WO
            table->sub_displacements && table->sub_entries && table->class_tables;
 }
 
-static int open_table(pya_image *image, uint32_t bus, pya_error *error)
+CHECK int open_table(pya_image *image, uint32_t bus, pya_error *error)
 {
     struct pci_table *table = &image->pci[bus];
     uint32_t word[PCI_TABLE_WORDS];
+    bool rows_fit, answers_fit;
 
     for (unsigned i = 0; i < PCI_TABLE_WORDS; i++)
         word[i] = load_u32(image->section[SECTION_PCI] + ((size_t)bus * PCI_TABLE_WORDS + i) * 4);
     if (word[PCI_PRESENT] == 0)
         return PYA_OK;
     if (!place_table(image, word, table))
-        return damaged(error, bus, "a pci table lies outside");
-    if (most_u16(table->displacements, table->bucket_mask + 1) >> table->slot_bits != 0 ||
-        most_u32(table->slots, 1u << table->slot_bits) >> (32 - table->slot_bits) >= table->rows ||
-        most_u16(table->sub_displacements, table->sub_bucket_mask + 1) >> table->sub_slot_bits != 0 ||
-        !entries_fit(table) || !nodes_fit(table) || !vendors_fit(table))
-        return damaged(error, bus, "a pci table names no row");
-    if (!class_ids_fit(table->class_tables, table->classes) ||
-        !cells_fit(table->cells, table->rows * table->classes, image->count[SECTION_ANSWERS], table->nodes))
-        return damaged(error, bus, "a pci table names no answer");
+        return table_damaged(error, bus, "a pci table lies outside");
+    /* All of it in any case: what comes behind branches is not made vector code of. */
+    rows_fit = bits_below_u16(table->displacements, table->bucket_mask + 1, table->slot_bits);
+    rows_fit &= slots_fit(table->slots, table->slot_bits, table->rows);
+    rows_fit &= bits_below_u16(table->sub_displacements, table->sub_bucket_mask + 1, table->sub_slot_bits);
+    rows_fit &= entries_fit(table);
+    rows_fit &= nodes_fit(table);
+    rows_fit &= vendors_fit(table);
+    answers_fit = class_ids_fit(table->class_tables, table->classes);
+    answers_fit &=
+        cells_fit(table->cells, table->rows * table->classes, image->count[SECTION_ANSWERS], table->nodes);
+    if (!rows_fit)
+        return table_damaged(error, bus, "a pci table names no row");
+    if (!answers_fit)
+        return table_damaged(error, bus, "a pci table names no answer");
     return PYA_OK;
 }
 
-int open_pci_tables(pya_image *image, pya_error *error)
+CHECK int look_at_pci_tables(pya_image *image, pya_error *error)
 {
     if (image->size[SECTION_PCI] < PCI_BUSES * PCI_TABLE_WORDS * 4)
-        return damaged(error, 0, "there are no pci tables");
+        return table_damaged(error, 0, "there are no pci tables");
     for (uint32_t bus = 0; bus < PCI_BUSES; bus++) {
         int code = open_table(image, bus, error);
         if (code != PYA_OK)
@@ -106,3 +114,5 @@ int open_pci_tables(pya_image *image, pya_error *error)
     }
     return PYA_OK;
 }
+
+CHECK_BY_CPU(open_pci_tables, look_at_pci_tables)

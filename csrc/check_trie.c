@@ -11,14 +11,14 @@ struct seen {
     uint32_t bad, stars, wilds;
 };
 
-static inline __attribute__((always_inline)) uint32_t flag(uint32_t head, uint32_t bit)
+CHECK uint32_t flag(uint32_t head, uint32_t bit)
 {
     return head / bit & 1;
 }
 
 /* A node may list no more than lies up to the next one; what is left are its wildcard edges. Numbers are
  * below limits that keep the differences from coming round. */
-static struct seen look_at_nodes(const uint8_t *nodes, uint32_t count, uint32_t values, uint32_t labels)
+CHECK struct seen look_at_nodes(const uint8_t *nodes, uint32_t count, uint32_t values, uint32_t labels)
 {
     struct seen seen = {0};
 
@@ -41,7 +41,7 @@ static struct seen look_at_nodes(const uint8_t *nodes, uint32_t count, uint32_t 
     return seen;
 }
 
-int check_tries(pya_image *image, pya_error *error)
+CHECK int look_at_tries(pya_image *image, pya_error *error)
 {
     const uint8_t *nodes = image->section[SECTION_NODES], *end;
     uint32_t count = image->count[SECTION_NODES], roots = 0;
@@ -67,3 +67,5 @@ int check_tries(pya_image *image, pya_error *error)
     image->wild_count = seen.wilds;
     return PYA_OK;
 }
+
+CHECK_BY_CPU(check_tries, look_at_tries)

@@ -2,20 +2,19 @@
  * The check of the usb table at open, as check_pci.c's.
  */
 #include "check_parts.h"
-#include "error.h"
 
-static int damaged(pya_error *error, const char *what)
+static int table_damaged(pya_error *error, const char *what)
 {
     return fail(error, PYA_EIMAGE, 0, "damaged: %s (section %d)", what, SECTION_USB);
 }
 
-static const uint8_t *part(const pya_image *image, uint32_t at, uint64_t count, uint32_t size)
+CHECK const uint8_t *part(const pya_image *image, uint32_t at, uint64_t count, uint32_t size)
 {
     return part_of(image, SECTION_USB, at, count, size);
 }
 
 /* Reads the numbers of the table; false where its parts have no place. */
-static bool place_table(const pya_image *image, const uint32_t word[USB_TABLE_WORDS], struct usb_table *table)
+CHECK bool place_table(const pya_image *image, const uint32_t word[USB_TABLE_WORDS], struct usb_table *table)
 {
     if (!bits_fit(word[USB_SLOT_BITS], word[USB_BUCKET_BITS]) ||
         !bits_fit(word[USB_REST_SLOT_BITS], word[USB_REST_BUCKET_BITS]) || word[USB_VENDOR_BITS] == 0 ||
@@ -53,23 +52,22 @@ static bool place_table(const pya_image *image, const uint32_t word[USB_TABLE_WO
 }
 
 /* Rows behind nodes, entries and vendors. */
-static bool rows_fit(const struct usb_table *table)
+CHECK bool rows_fit(const struct usb_table *table)
 {
+    uint32_t bad = 0;
+
     for (uint32_t i = 0; i < table->nodes; i++)
-        if (load_u32(table->nodes_at + (size_t)i * USB_NODE_ENTRY + 8) >= table->rows)
-            return false;
+        bad |= not_below(load_u32(table->nodes_at + (size_t)i * USB_NODE_ENTRY + 8), table->rows);
     for (uint32_t i = 0; i < 1u << table->rest_slot_bits; i++)
-        if (load_u16(table->rest_entries + (size_t)i * USB_ENTRY + 10) >= table->rows)
-            return false;
+        bad |= not_below(load_u16(table->rest_entries + (size_t)i * USB_ENTRY + 10), table->rows);
     for (uint32_t i = 0; i < 1u << table->vendor_bits; i++)
-        if ((load_u32(table->vendors + (size_t)i * 4) & 0xFFFF) >= table->rows)
-            return false;
-    return class_ids_fit(table->interface_tables, table->rows) &&
+        bad |= not_below(load_u32(table->vendors + (size_t)i * 4) & 0xFFFF, table->rows);
+    return !is_bad(bad) && class_ids_fit(table->interface_tables, table->rows) &&
            class_ids_fit(table->device_tables, table->rows);
 }
 
 /* A class's row needs no node: its cell is looked at as it is. */
-static bool class_rows_answer(const struct usb_table *table, const uint8_t *class_tables)
+CHECK bool class_rows_answer(const struct usb_table *table, const uint8_t *class_tables)
 {
     for (unsigned i = 0; i < 256; i++)
         if (usb_cell(table, class_tables[CLASS_IDS + i]) & USB_NODE)
@@ -77,26 +75,31 @@ static bool class_rows_answer(const struct usb_table *table, const uint8_t *clas
     return true;
 }
 
-int open_usb_table(pya_image *image, pya_error *error)
+CHECK int look_at_usb_table(pya_image *image, pya_error *error)
 {
     struct usb_table *table = &image->usb;
     uint32_t word[USB_TABLE_WORDS];
+    bool fit;
 
     if (image->size[SECTION_USB] < sizeof word)
-        return damaged(error, "there is no usb table");
+        return table_damaged(error, "there is no usb table");
     for (unsigned i = 0; i < USB_TABLE_WORDS; i++)
         word[i] = load_u32(image->section[SECTION_USB] + (size_t)i * 4);
     if (word[USB_PRESENT] == 0)
         return PYA_OK;
     if (!place_table(image, word, table))
-        return damaged(error, "the usb table lies outside");
-    if (most_u16(table->displacements, table->bucket_mask + 1) >> table->slot_bits != 0 ||
-        most_u32(table->slots, 1u << table->slot_bits) >> (32 - table->slot_bits) >= table->rows ||
-        most_u16(table->rest_displacements, table->rest_bucket_mask + 1) >> table->rest_slot_bits != 0 ||
-        !rows_fit(table))
-        return damaged(error, "the usb table names no row");
+        return table_damaged(error, "the usb table lies outside");
+    /* All of it in any case, as check_pci.c. */
+    fit = bits_below_u16(table->displacements, table->bucket_mask + 1, table->slot_bits);
+    fit &= slots_fit(table->slots, table->slot_bits, table->rows);
+    fit &= bits_below_u16(table->rest_displacements, table->rest_bucket_mask + 1, table->rest_slot_bits);
+    fit &= rows_fit(table);
+    if (!fit)
+        return table_damaged(error, "the usb table names no row");
     if (!cells_fit(table->cells, table->rows, image->count[SECTION_ANSWERS], table->nodes) ||
         !class_rows_answer(table, table->interface_tables) || !class_rows_answer(table, table->device_tables))
-        return damaged(error, "the usb table names no answer");
+        return table_damaged(error, "the usb table names no answer");
     return PYA_OK;
 }
+
+CHECK_BY_CPU(open_usb_table, look_at_usb_table)

@@ -35,13 +35,10 @@ static bool is_lower(uint8_t token)
     return token >= 'a' && token <= 'z';
 }
 
-/* A digit that a byte says; 16 or more: it says none, or none in upper case. */
-static inline unsigned digit_of(uint8_t byte)
-{
-    unsigned decimal = byte - (unsigned)'0', letter = byte - (unsigned)'A';
-
-    return decimal < 10 ? decimal : letter < 6 ? letter + 10 : 16;
-}
+/* One more than the digit that a byte says; 0: it says none, or none in upper case. */
+static const uint8_t digit_values[256] = {
+    ['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9, ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16};
 
 /* The hexadecimal digits in upper case that a class takes. */
 static uint16_t digits_of_class(const struct reading *r)
@@ -57,23 +54,16 @@ static uint16_t digits_of_class(const struct reading *r)
     return taken;
 }
 
-static size_t separator_length(const struct field *field)
-{
-    return field->separator[1] == 0 ? 1 : field->separator[2] == 0 ? 2 : 3;
-}
-
 /* The digits that a field starts with; how many. */
 static unsigned read_digits(struct reading *r, const struct field *field)
 {
-    unsigned count = 0, shift, digit;
+    size_t left = (size_t)(r->end - r->tokens);
+    unsigned most = left < field->digits ? (unsigned)left : field->digits, count = 0, shift;
     uint32_t word = 0;
 
-    for (; count < field->digits && r->tokens < r->end; ++r->tokens, ++count) {
-        digit = digit_of(*r->tokens);
-        if (digit > 15)
-            break;
-        word = word << 4 | digit;
-    }
+    while (count < most && digit_values[r->tokens[count]] != 0)
+        word = word << 4 | (digit_values[r->tokens[count++]] - 1u);
+    r->tokens += count;
     if (count > 0) {
         shift = field->shift + (field->digits - count) * 4u;
         r->row.mask[field->word] |= (uint32_t)(((uint64_t)1 << 4 * count) - 1) << shift;
@@ -85,14 +75,14 @@ static unsigned read_digits(struct reading *r, const struct field *field)
 /* A token where a digit is due. */
 static void read_one_digit(struct reading *r, const struct field *field, unsigned place, bool *never)
 {
-    unsigned shift = field->shift + (field->digits - 1 - place) * 4u, digit = digit_of(*r->tokens);
+    unsigned shift = field->shift + (field->digits - 1 - place) * 4u, digit = digit_values[*r->tokens];
     uint16_t digits = *r->tokens == TOKEN_CLASS ? digits_of_class(r) : 0;
 
     if (*r->tokens == TOKEN_ANY || digits == 0xFFFF)
         return;
-    if (digit < 16) {
+    if (digit != 0) {
         r->row.mask[field->word] |= 0xFu << shift;
-        r->row.words[field->word] |= digit << shift;
+        r->row.words[field->word] |= (digit - 1) << shift;
         return;
     }
     *never |= digits == 0;
@@ -100,9 +90,9 @@ static void read_one_digit(struct reading *r, const struct field *field, unsigne
     r->choices[r->choice_count++] = (struct choice){field->word, (uint8_t)shift, digits};
 }
 
-static enum fit read_field(struct reading *r, const struct field *field)
+/* What is more than some digits, of which `count` were read. */
+static enum fit read_wildcards(struct reading *r, const struct field *field, unsigned count)
 {
-    unsigned count = read_digits(r, field);
     bool star = false, never = false, beyond = false;
 
     for (; r->tokens < r->end && !star && !is_lower(*r->tokens); r->tokens += token_width(*r->tokens)) {
@@ -123,10 +113,31 @@ static enum fit read_field(struct reading *r, const struct field *field)
     return never || count > field->digits || (count < field->digits && !star) ? FIT_NEVER : FIT_ROWS;
 }
 
-/* Whether literal text comes next; goes on behind it. */
-static enum fit read_literal(struct reading *r, const char *text, size_t length)
+/* Whether a field ends here: before the next separator. */
+static bool at_end(const struct reading *r, size_t offset)
 {
-    for (size_t i = 0; i < length; i++, ++r->tokens) {
+    return r->tokens + offset == r->end || is_lower(r->tokens[offset]);
+}
+
+/* Most fields are all digits, or a star. */
+static enum fit read_field(struct reading *r, const struct field *field)
+{
+    unsigned count = read_digits(r, field);
+
+    if (count == field->digits && at_end(r, 0))
+        return FIT_ROWS;
+    if (r->tokens < r->end && *r->tokens == TOKEN_STAR && at_end(r, 1)) {
+        r->tokens++;
+        r->starred = true;
+        return FIT_ROWS;
+    }
+    return read_wildcards(r, field, count);
+}
+
+/* Whether literal text comes next; goes on behind it. */
+static inline enum fit read_literal(struct reading *r, const char *text)
+{
+    for (size_t i = 0; text[i]; i++, ++r->tokens) {
         if (r->tokens == r->end)
             return FIT_NEVER;
         if (*r->tokens != (uint8_t)text[i])
@@ -135,14 +146,26 @@ static enum fit read_literal(struct reading *r, const char *text, size_t length)
     return FIT_ROWS;
 }
 
-static enum fit read_pattern(struct reading *r, const struct bus *bus)
+/* Whether a star for each field from one on is all that is left. */
+static bool only_stars(const struct reading *r, const struct field_rows *rows, unsigned field)
 {
-    enum fit result = read_literal(r, bus->prefix, bus->prefix_length);
+    size_t size = (size_t)(rows->stars_from[rows->bus->field_count] - rows->stars_from[field]);
+
+    return (size_t)(r->end - r->tokens) == size &&
+           memcmp(r->tokens, rows->stars + rows->stars_from[field], size) == 0;
+}
+
+static enum fit read_pattern(struct reading *r, const struct field_rows *rows)
+{
+    const struct bus *bus = rows->bus;
+    enum fit result = read_literal(r, bus->prefix);
     bool never = false;
 
     for (unsigned f = 0; f < bus->field_count && result == FIT_ROWS; f++) {
         const struct field *field = &bus->fields[f];
-        result = read_literal(r, field->separator, separator_length(field));
+        if (only_stars(r, rows, f))
+            return never ? FIT_NOTHING : FIT_ROWS;
+        result = read_literal(r, field->separator);
         /* Behind a star a difference is no proof that the pattern never matches: only of no row. */
         if (result == FIT_NEVER && r->starred)
             result = FIT_TEXT;
@@ -211,6 +234,20 @@ static bool may_be_of_bus(const struct bus *bus, const struct token_string *stri
     return true;
 }
 
+void field_rows_start(struct field_rows *rows, const struct bus *bus, const struct interner *classes)
+{
+    uint8_t *out = rows->stars;
+
+    *rows = (struct field_rows){.bus = bus, .classes = classes};
+    for (unsigned f = 0; f < bus->field_count; f++) {
+        rows->stars_from[f] = (uint8_t)(out - rows->stars);
+        for (const char *separator = bus->fields[f].separator; *separator; separator++)
+            *out++ = (uint8_t)*separator;
+        *out++ = TOKEN_STAR;
+    }
+    rows->stars_from[bus->field_count] = (uint8_t)(out - rows->stars);
+}
+
 void field_rows_add(struct field_rows *rows, const struct token_string *string)
 {
     struct reading r;
@@ -222,7 +259,7 @@ void field_rows_add(struct field_rows *rows, const struct token_string *string)
     r.tokens = string->tokens;
     r.end = string->tokens + string->count;
     r.row.value = string->value;
-    switch (read_pattern(&r, rows->bus)) {
+    switch (read_pattern(&r, rows)) {
     case FIT_ROWS:
         add_rows(rows, &r);
         break;

@@ -18,10 +18,12 @@ struct field_row {
 struct field_rows {
     const struct bus *bus;
     const struct interner *classes;
-    struct bytes_vector rows;    /* struct field_row */
-    struct bytes_vector residue; /* u32: values of patterns that are no rows */
-    bool to_trie;                /* there are too many of those */
-    bool has_others;             /* patterns that match no key of the fixed form, but others */
+    struct bytes_vector rows;       /* struct field_row */
+    struct bytes_vector residue;    /* u32: values of patterns that are no rows */
+    uint8_t stars[MOST_FIELDS * 4]; /* a separator and a star for each field: how most patterns end */
+    uint8_t stars_from[MOST_FIELDS + 1];
+    bool to_trie;    /* there are too many of those */
+    bool has_others; /* patterns that match no key of the fixed form, but others */
 };
 
 static inline size_t field_row_count(const struct field_rows *rows)
@@ -33,6 +35,8 @@ static inline const struct field_row *field_row_at(const struct field_rows *rows
 {
     return (const struct field_row *)(const void *)rows->rows.data + index;
 }
+
+void field_rows_start(struct field_rows *rows, const struct bus *bus, const struct interner *classes);
 
 /* Adds a pattern, if it can match keys of the bus. */
 void field_rows_add(struct field_rows *rows, const struct token_string *string);

@@ -15,14 +15,14 @@ static uint32_t answer_of(struct compilation *c, uint32_t first, uint32_t count)
 {
     uint32_t module = c->lines[value_line(&c->values, first)]->module, answer;
     uint32_t *known = count == 1 ? &c->answer_of_module[module] : NULL;
-    struct bytes_vector modules = {0};
+    struct bytes_vector *modules = &c->values.modules;
 
     if (known != NULL && *known != NEVER)
         return *known;
+    modules->size = 0;
     for (uint32_t i = 0; i < count; i++)
-        bytes_push_u32(&modules, c->lines[value_line(&c->values, first + i)]->module);
-    answer = modules.failed ? INTERN_FAILED : intern(&c->answers, modules.data, modules.size);
-    bytes_free(&modules);
+        bytes_push_u32(modules, c->lines[value_line(&c->values, first + i)]->module);
+    answer = modules->failed ? INTERN_FAILED : intern(&c->answers, modules->data, modules->size);
     if (known != NULL)
         *known = answer;
     return answer;

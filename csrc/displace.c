@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IN_A_BUCKET = 32 };
+enum { MOST_IN_A_BUCKET = 32, LEAST_SLOT_BITS = 6 /* a word of them */ };
 
 uint32_t slot_bits_for(uint32_t keys)
 {
-    uint32_t bits = 5;
+    uint32_t bits = LEAST_SLOT_BITS;
 
     while (bits < 31 && keys > (1u << bits) - (1u << (bits - 4)))
         bits++;
@@ -42,15 +42,29 @@ static bool sort_keys(struct work *work, const uint32_t *hashes, uint32_t count,
     return true;
 }
 
-/* Whether the slots of all keys of a bucket are free under one displacement. */
-static bool fits(const uint64_t *taken, const uint32_t *tops, uint32_t count, uint32_t displacement)
+/* Bit i of the result is bit i ^ distance. */
+static uint64_t exchange_bits(uint64_t bits, uint32_t distance)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t slot = tops[i] ^ displacement;
-        if (taken[slot / 64] >> slot % 64 & 1)
-            return false;
+    static const uint64_t lower[6] = {0x5555555555555555u, 0x3333333333333333u, 0x0F0F0F0F0F0F0F0Fu,
+                                      0x00FF00FF00FF00FFu, 0x0000FFFF0000FFFFu, 0x00000000FFFFFFFFu};
+
+    for (unsigned i = 0; i < 6; i++)
+        if (distance >> i & 1)
+            bits = (bits & lower[i]) << (1u << i) | (bits >> (1u << i) & lower[i]);
+    return bits;
+}
+
+/* Of 64 slots those that suit the first key of a bucket: they are free, and so are the slots that the other
+ * keys get then, which are as far from it as tops are. */
+static uint64_t suiting(const uint64_t *taken, uint32_t word, const uint32_t *tops, uint32_t count)
+{
+    uint64_t suit = ~taken[word];
+
+    for (uint32_t i = 1; i < count && suit != 0; i++) {
+        uint32_t distance = tops[i] ^ tops[0];
+        suit &= exchange_bits(~taken[word ^ distance / 64], distance % 64);
     }
-    return true;
+    return suit;
 }
 
 /* Two keys of a bucket that meet do so under every displacement. */
@@ -61,18 +75,6 @@ static bool meet(const uint32_t *tops, uint32_t count)
             if (tops[i] == tops[j])
                 return true;
     return false;
-}
-
-/* The first slot from one on that is not taken, or a number that is none. */
-static uint32_t next_free(const uint64_t *taken, uint32_t slot, uint32_t slots)
-{
-    while (slot < slots) {
-        uint64_t free_bits = ~taken[slot / 64] >> slot % 64;
-        if (free_bits != 0)
-            return slot + (uint32_t)__builtin_ctzll(free_bits);
-        slot = (slot / 64 + 1) * 64;
-    }
-    return slots;
 }
 
 static void take(uint64_t *taken, struct displaced *out, uint32_t bucket, const uint32_t *keys,
@@ -86,27 +88,30 @@ static void take(uint64_t *taken, struct displaced *out, uint32_t bucket, const 
     }
 }
 
-/* The first key goes to each free slot in turn: for buckets of one, the first is good. */
+/* The first key goes to the first slot that suits. */
 static bool place_all(const struct work *work, struct displaced *out, const uint32_t *hashes)
 {
-    uint32_t slots = 1u << out->slot_bits, first_free = 0, tops[MOST_IN_A_BUCKET];
+    uint32_t words = (1u << out->slot_bits) / 64, first_free = 0, tops[MOST_IN_A_BUCKET];
 
     for (uint32_t i = 0; i < 1u << out->bucket_bits; i++) {
-        uint32_t bucket = work->order[i], slot;
+        uint32_t bucket = work->order[i], word;
         const uint32_t *keys = work->keys + work->start[bucket];
         uint32_t count = work->start[bucket + 1] - work->start[bucket];
+        uint64_t suit = 0;
         if (count == 0)
             break;
         for (uint32_t k = 0; k < count; k++)
             tops[k] = hashes[keys[k]] >> (32 - out->slot_bits);
         if (meet(tops, count))
             return false;
-        slot = first_free = next_free(work->taken, first_free, slots);
-        while (slot < slots && !fits(work->taken, tops, count, tops[0] ^ slot))
-            slot = next_free(work->taken, slot + 1, slots);
-        if (slot >= slots)
+        while (first_free < words && work->taken[first_free] == UINT64_MAX)
+            first_free++;
+        for (word = first_free; word < words && suit == 0; word++)
+            suit = suiting(work->taken, word, tops, count);
+        if (suit == 0)
             return false;
-        take(work->taken, out, bucket, keys, tops, count, tops[0] ^ slot);
+        take(work->taken, out, bucket, keys, tops, count,
+             tops[0] ^ ((word - 1) * 64 + (uint32_t)__builtin_ctzll(suit)));
     }
     return true;
 }
@@ -117,7 +122,7 @@ enum displace_result displace(const uint32_t *hashes, uint32_t count, uint32_t s
     uint32_t buckets = 1u << (slot_bits - 1);
     struct work work = {calloc((size_t)buckets + 2, sizeof(uint32_t)),
                         malloc(((size_t)count + 1) * sizeof(uint32_t)), malloc(buckets * sizeof(uint32_t)),
-                        calloc(((size_t)1 << slot_bits) / 64 + 1, sizeof(uint64_t))};
+                        calloc(((size_t)1 << slot_bits) / 64, sizeof(uint64_t))};
     enum displace_result result = DISPLACE_NO_MEMORY;
 
     *displaced = (struct displaced){slot_bits, slot_bits - 1, calloc(buckets, sizeof(uint16_t)),

@@ -1,5 +1,9 @@
 /*
- * Byte strings to small numbers, in order of first appearance.
+ * Byte strings to small numbers, in order of first appearance: the numbers depend on nothing else.
+ *
+ * The strings may be chosen by somebody who means harm. So the hash has a seed, different in each process
+ * where addresses are; and where strings crowd all the same, because their seed was known, they get
+ * another one.
  */
 #ifndef PYALIAS_INTERN_H
 #define PYALIAS_INTERN_H
@@ -18,9 +22,11 @@ struct interner {
     uint32_t count, room;
     uint32_t *slots; /* open addressing: id + 1, or 0 */
     uint32_t slot_mask;
+    uint64_t seed;     /* 0: to be chosen with the first string */
+    uint32_t reseeded; /* how many strings there were when it was changed */
 };
 
-uint32_t intern_hash(const void *bytes, size_t length);
+uint32_t intern_hash(uint64_t seed, const void *bytes, size_t length);
 
 /* The number of a string, new or known; INTERN_FAILED when out of memory or of numbers. */
 uint32_t intern(struct interner *interner, const void *bytes, size_t length);

@@ -282,7 +282,7 @@ pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
  * to be matched: order gets their numbers; returns how many. seen: zeros, one for each combination. */
 uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order);
 
-/* Makes answer ids of combinations: combination_ids[number]. */
+/* Makes answer ids of combinations: combination_ids[number], of which there must be one at least. */
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids);
 
 /* Makes 0 of refused rows, whose numbers go to invalid, and of null rows, whose bits in validity (all
@@ -347,13 +347,19 @@ void pya_ids_count(const uint32_t *ids, int64_t rows, uint64_t *counts);
 /* The Arrow string views (16 bytes) of rows: table[ids[i]], from a table of views. */
 void pya_ids_views(const uint32_t *ids, int64_t rows, const uint8_t *table, uint8_t *views);
 
+/* A bit for each row, the lowest first: set where table[ids[i]] is not 0. bits hold zeros before. */
+void pya_ids_bits(const uint32_t *ids, int64_t rows, const uint8_t *table, uint8_t *bits);
+
 /* Fills in a utf8_view array over views into one text; text_size holds its size as an int64. Nothing is
- * copied; validity may be NULL. And one of 4-byte numbers. PYA_ENOMEM leaves the array released. */
+ * copied; validity may be NULL. And one of 4-byte numbers, or of bits. PYA_ENOMEM leaves the array
+ * released. */
 int pya_arrow_views(pya_buffer *views, int64_t rows, pya_buffer *validity, int64_t nulls, pya_buffer *text,
                     pya_buffer *text_size, struct ArrowArray *array);
 int pya_arrow_numbers(pya_buffer *numbers, int64_t rows, pya_buffer *validity, int64_t nulls,
                       struct ArrowArray *array);
-/* Fills in the schema of such a column; format and name are borrowed for good. */
+/* Fills in a record batch without columns. PYA_ENOMEM leaves it released. */
+int pya_arrow_batch(int64_t rows, struct ArrowArray *array);
+/* Fills in the schema of such a column, or of a batch without any; format and name are borrowed for good. */
 void pya_arrow_schema(const char *format, const char *name, struct ArrowSchema *schema);
 
 /* A record batch with further columns at its end, which must be as long as its own. Batch and columns

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fold.h"
 #include "pyalias.h"
 
 enum {
@@ -98,19 +99,6 @@ static uint64_t word_at(const uint8_t *p)
 
     memcpy(&word, p, sizeof word);
     return word;
-}
-
-/* The two halves of a product, which every bit of both factors has a say in. */
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-#ifdef __SIZEOF_INT128__
-    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-#else
-    a = (a ^ a >> 32) * 0xD6E8FEB86659FD93u;
-    b = (b ^ b >> 32) * 0xC2B2AE3D27D4EB4Fu;
-    return (a ^ a >> 29) + b;
-#endif
 }
 
 static uint64_t hash_of(const struct row *row)

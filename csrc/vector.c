@@ -2,16 +2,10 @@
 
 #include <stdlib.h>
 
-bool bytes_grow(struct bytes_vector *vector, size_t more)
+static bool resize(struct bytes_vector *vector, size_t room)
 {
-    size_t room = vector->room < 1024 ? 1024 : vector->room * 2;
-    uint8_t *data;
+    uint8_t *data = realloc(vector->data, room);
 
-    if (vector->failed)
-        return false;
-    while (room - vector->size <= more)
-        room *= 2;
-    data = realloc(vector->data, room);
     if (data == NULL) {
         vector->failed = true;
         vector->room = vector->size; /* so that every push comes here */
@@ -20,6 +14,23 @@ bool bytes_grow(struct bytes_vector *vector, size_t more)
     vector->data = data;
     vector->room = room;
     return true;
+}
+
+bool bytes_grow(struct bytes_vector *vector, size_t more)
+{
+    size_t room = vector->room < 1024 ? 1024 : vector->room * 2;
+
+    if (vector->failed)
+        return false;
+    while (room - vector->size <= more)
+        room *= 2;
+    return resize(vector, room);
+}
+
+void bytes_reserve(struct bytes_vector *vector, size_t room)
+{
+    if (!vector->failed && vector->room <= room)
+        resize(vector, room + 1);
 }
 
 uint8_t *bytes_extend(struct bytes_vector *vector, size_t more)

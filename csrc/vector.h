@@ -21,6 +21,9 @@ struct bytes_vector {
 /* Makes room for `more` bytes behind the end; false when out of memory. */
 bool bytes_grow(struct bytes_vector *vector, size_t more);
 
+/* Makes room for so many bytes in all: what is not used costs nothing but addresses. */
+void bytes_reserve(struct bytes_vector *vector, size_t room);
+
 /* Room for `more` bytes at the end, which do not count as used; NULL when out of memory. */
 static inline uint8_t *bytes_room(struct bytes_vector *vector, size_t more)
 {

@@ -159,7 +159,7 @@ def open_source(batches: Any) -> _Source:
 # ---- columns of answers ----
 
 
-class _Texts:
+class Texts:
     """Texts by id as Arrow string views: what is known stays, what is new is put behind it."""
 
     def __init__(self, texts: Iterable[bytes] = ()) -> None:
@@ -187,14 +187,14 @@ class _Texts:
         return structs.views_array(ids, views, text, validity, nulls, rows)
 
 
-class _NameTexts(_Texts):
+class _NameTexts(Texts):
     """The texts of an answer table, whichever of its ids there are by now."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
 
-    def extend(self, table: NamesTable) -> _Texts:
+    def extend(self, table: NamesTable) -> Texts:
         """Itself, with the texts of all ids that the table has by now."""
         with self._lock:
             known = len(self._views) // _VIEW_SIZE
@@ -209,7 +209,7 @@ class _NameTexts(_Texts):
 _name_texts: WeakKeyDictionary[NamesTable, _NameTexts] = WeakKeyDictionary()
 
 
-_ERRORS = _Texts([b"", b"EINVAL", b"ENAMETOOLONG", UNKNOWN_KERNEL.encode()])
+_ERRORS = Texts([b"", b"EINVAL", b"ENAMETOOLONG", UNKNOWN_KERNEL.encode()])
 _ERROR_IDS = {errno.EINVAL: 1, errno.ENAMETOOLONG: 2}
 _UNKNOWN_KERNEL_ID = 3
 
@@ -363,6 +363,16 @@ def _list_column(answers: Answers) -> tuple[Any, Any]:
 # ---- the stream ----
 
 
+class _Producer(Protocol):
+    failure: BaseException | None
+
+    def schema(self) -> Any:
+        """The schema of what comes out, a new one each time."""
+
+    def next(self, reader: Reader) -> Any:
+        """The next batch, or ``None``."""
+
+
 class MatchedBatches:
     """The batches of a source, each with columns of answers behind its own; handed out once.
 
@@ -378,7 +388,7 @@ class MatchedBatches:
         self.answers = columns
         self._progress: Callable[[int], None] | None = None
         self.failure: BaseException | None = None
-        self._reader: _Reader | None = None
+        self._reader: Reader | None = None
         self._schema = source.new_schema()
         self._places = [_find_column(self._schema, column, names) for column in given]
         for place in self._places:
@@ -391,13 +401,13 @@ class MatchedBatches:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The capsule of the protocol."""
         del requested_schema
-        return _arrow.new_capsule(*structs.python_stream(_Reader(self)), _arrow.STREAM_NAME)
+        return _arrow.new_capsule(*structs.python_stream(Reader(self)), _arrow.STREAM_NAME)
 
     def schema(self) -> Any:
         """The schema of what comes out, a new one each time."""
         return structs.widen(self._source.new_schema(), self.answers.schemas(len(self._places)))
 
-    def next(self, reader: _Reader) -> Any:
+    def next(self, reader: Reader) -> Any:
         """The next batch, or ``None``, for the one reader that came first.
 
         Raises:
@@ -416,10 +426,10 @@ class MatchedBatches:
         return wider
 
 
-class _Reader:
+class Reader:
     """What one Arrow stream asks, from C (``structs.python_stream``)."""
 
-    def __init__(self, batches: MatchedBatches) -> None:
+    def __init__(self, batches: _Producer) -> None:
         self._batches = batches
 
     def fill_schema(self, address: int) -> int | bytes:

@@ -411,6 +411,19 @@ class AliasIndex:
             raise ColumnError(f"expected five columns of one length, found lengths {lengths}")
         return self._batch(threads, lambda batch: batch.match_pci_ids(views, lengths[0]))
 
+    def lookup_usb_ids(self, *, known: Mapping[str, Any] | None = None, **columns: Any) -> PartialAnswers:
+        """Look up usb devices by their numbers, of which any may be unknown; answers are three-valued.
+
+        Columns are named as the fields of ``PartialDevice.usb`` (``vendor``, ``product``,
+        ``interface_class``, ...), in the forms that ``lookup_ids`` takes with ``partial``; what is left out
+        is unknown. Linear in the rows, and some tens of microseconds for each distinct one.
+
+        Raises:
+            ColumnError: a column of another name, type or length, or a number that is too large.
+            LimitError: as of ``lookup_partial``.
+        """
+        return self._partial().usb_ids(columns, known)
+
     def _batch(self, threads: int | None, match: Callable[[Batch], SharedBuffer]) -> Answers:
         image, memo = self._image, self._memo
         answers = memo.answers

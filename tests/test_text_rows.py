@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,33 @@ def test_nothing_is_read_behind_the_text(
         for count in (1, 2, BLOCK - 1, BLOCK, BLOCK + 1, BLOCK + 2, 4 * BLOCK, 4 * BLOCK + 1):
             text, _ = pages.ending_with(whole[: count * (length + 1)])
             check_text(by_variant[variant], text)
+
+
+@EACH_VARIANT
+def test_arrow_rows_with_nulls_and_gaps(
+    variant: str, by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes]
+):
+    """Runs by offsets, from any bit of the bitmap on; a null row and an odd one now and then."""
+    index = by_variant[variant]
+    rows: list[bytes | None] = list(pci[:700])
+    for place in (0, 63, 64, 200, 401):
+        rows[place] = None
+    rows[300] = b"x" * PCI
+    rows[500] = b""
+    known = {row: row and alone(index, row) for row in rows}
+    wanted = [row if row is None else known[row] or () for row in rows]
+    for kind in (pa.binary(), pa.large_binary()):
+        column = pa.array(rows, kind)
+        for start in (*range(10), 63, 64, 65, 201, 202):
+            assert list(index.lookup_many(column[start:])) == wanted[start:]
+    # A null row may hold text: here the row that it hides is like its neighbours.
+    whole = pa.array(pci[:200], pa.binary())
+    _, offsets, data = whole.buffers()
+    valid = pa.py_buffer(bytes(0xFF if place != 12 else 0xFB for place in range(25)))
+    hidden = pa.Array.from_buffers(pa.binary(), 200, [valid, offsets, data])
+    assert list(index.lookup_many(hidden)) == [
+        None if place == 98 else alone(index, row) or () for place, row in enumerate(pci[:200])
+    ]
 
 
 def test_threads_take_runs_that_begin_anywhere(

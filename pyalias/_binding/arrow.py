@@ -266,6 +266,27 @@ def numbers_array(numbers: SharedBuffer, validity: SharedBuffer | None, nulls: i
     return array
 
 
+def bits_array(ids: SharedBuffer, table: Buffer, validity: SharedBuffer | None, nulls: int) -> Any:
+    """The array of rows of truth values, by a table with a byte for every id."""
+    rows = ids.size // 4
+    bits = SharedBuffer((rows + 7) // 8)
+    flags = ffi.from_buffer("uint8_t[]", table)
+    lib.pya_ids_bits(ffi.cast("uint32_t *", ids.pointer), rows, flags, bits.pointer)
+    array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
+    valid_bits = validity.handle if validity else ffi.NULL
+    if lib.pya_arrow_numbers(bits.handle, rows, valid_bits, nulls, array) != lib.PYA_OK:
+        raise MemoryError
+    return array
+
+
+def empty_batch(rows: int) -> Any:
+    """A record batch without columns."""
+    array = ffi.gc(ffi.new("struct ArrowArray *"), _release)
+    if lib.pya_arrow_batch(rows, array) != lib.PYA_OK:
+        raise MemoryError
+    return array
+
+
 def python_stream(producer: object) -> tuple[int, int]:
     """An ``ArrowArrayStream`` that asks an object for its batches, and its capsule's destructor.
 

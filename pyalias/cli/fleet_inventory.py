@@ -95,7 +95,8 @@ def _read(
     elif is_for_duckdb(name, options.format):
         from pyalias.engines.files import open_files  # noqa: PLC0415 an extra
 
-        devices.read_files(open_files([name], **choices))
+        files = open_files([name], **choices, keep_rejects=rejects is not None)
+        devices.read_files(files, rejects)
     else:
         with open_inventory(name, **choices, rejects=rejects, partial=True) as inventory:
             devices.read(inventory)

@@ -71,6 +71,7 @@ class PartialAnswers(Sequence["PartialAnswer | None"]):
         nulls: int = 0,
     ) -> None:
         self._buffer = ids
+        self._validity = validity
         self._valid_bits = validity.view() if validity else None
         self._refused = frozenset(invalid)
         self.null_count = nulls
@@ -123,6 +124,35 @@ class PartialAnswers(Sequence["PartialAnswer | None"]):
         if self._valid_bits is None and not self._refused:
             return map(self.table.__getitem__, self.ids)
         return map(self.__getitem__, range(len(self)))
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]:
+        """Export as a record batch by the Arrow PyCapsule protocol; no Arrow library is needed.
+
+        Its columns are ``state``, ``certain`` and ``possible`` (utf8_view, names with blanks between) and
+        ``partial`` (bool), all null for rows without an answer.
+        """
+        del requested_schema  # "best effort" in the protocol: there is one form
+        from pyalias.partial.export import Export  # noqa: PLC0415 needs ctypes
+
+        return Export(self._buffer, *self._answered_rows(), self.table).array_capsules()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The same record batch as a stream, for who takes tables."""
+        del requested_schema
+        from pyalias.partial.export import Export  # noqa: PLC0415 needs ctypes
+
+        return Export(self._buffer, *self._answered_rows(), self.table).stream_capsule()
+
+    def _answered_rows(self) -> tuple[SharedBuffer | None, int]:
+        """A bitmap of the rows that have an answer, where not all have, and how many have none."""
+        if not self.invalid:
+            return self._validity, self.null_count
+        bits = _binding.SharedBuffer((len(self) + 7) // 8)
+        valid = bits.view()
+        valid[:] = b"\xff" * len(valid) if self._valid_bits is None else self._valid_bits
+        for row in self.invalid:
+            valid[row // 8] &= ~(1 << row % 8)
+        return bits, self.null_count + len(self.invalid)
 
     def __repr__(self) -> str:
         return f"<PartialAnswers of {len(self)} devices>"

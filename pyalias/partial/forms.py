@@ -124,4 +124,5 @@ _USB = _fields(
 _HID = _fields(("b", "bus", 4, 4), ("g", "group", 4, 4), ("v", "vendor", 8, 8), ("p", "product", 8, 8))
 
 PCI = Form("pci", _PCI)
-FORMS = {form.bus: form for form in (PCI, Form("vfio_pci", _PCI), Form("usb", _USB), Form("hid", _HID, 2, 3))}
+USB = Form("usb", _USB)
+FORMS = {form.bus: form for form in (PCI, Form("vfio_pci", _PCI), USB, Form("hid", _HID, 2, 3))}

@@ -12,7 +12,7 @@ from pyalias.errors import ColumnError, InvalidModaliasError
 from pyalias.partial.answers import NOTHING, PartialAnswer, PartialAnswers, known_answer
 from pyalias.partial.columns import number_id_rows
 from pyalias.partial.device import CLASS_FIELDS, PartialDevice
-from pyalias.partial.forms import FORMS, PCI, Form
+from pyalias.partial.forms import FORMS, PCI, USB, Form
 from pyalias.partial.solver import Solver, claims_of
 
 if TYPE_CHECKING:
@@ -119,6 +119,28 @@ class PartialLookup:
             numbers, self._id_answers([memoryview(row).cast("I") for row in distinct.rows()])
         )
 
+    def usb_ids(self, columns: Mapping[str, Any], known: Mapping[str, Any] | None) -> PartialAnswers:
+        """The answers for columns of the fields of usb devices; those left out are unknown.
+
+        Raises:
+            ColumnError: as ``pci_ids``, or another field.
+        """
+        fields = {field.name: field for field in USB.fields}
+        for name in columns:
+            if name not in fields:
+                expected = ", ".join(fields)
+                raise ColumnError(f"a usb device has no field {name!r}: expected some of {expected}")
+        distinct = Distinct()
+        numbers = number_id_rows(
+            distinct,
+            {name: columns.get(name) for name in fields},
+            {name: 4 * field.digits for name, field in fields.items()},
+            known or {},
+        )
+        rows = (memoryview(row).cast("I") for row in distinct.rows())
+        texts = [USB.text(_values(row)) for row in rows]
+        return self._answers(numbers, self._text_answers(texts))
+
     # ---- what is distinct ----
 
     def _text_answers(self, texts: Sequence[str]) -> list[PartialAnswer | None]:
@@ -203,9 +225,14 @@ def _joined_class(base_class: int, subclass: int, interface: int) -> int:
     return base_class << 16 | subclass << 8 | interface
 
 
+def _values(row: Sequence[int]) -> tuple[int | None, ...]:
+    """The ids of a row, after a number that says which are known."""
+    return tuple(value if row[0] >> place & 1 else None for place, value in enumerate(row[1:]))
+
+
 def _space(row: Sequence[int]) -> int:
-    """The device strings that a row of ids may have: which columns are known, then the ids."""
-    values: list[int | None] = [value if row[0] >> i & 1 else None for i, value in enumerate(row[1:])]
+    """The device strings that a row of PCI ids may have."""
+    values = list(_values(row))
     if len(values) < len(PCI.fields):
         code = values.pop()
         values += [None] * 3 if code is None else code.to_bytes(3, "big")
