@@ -126,5 +126,5 @@ TARGET static size_t match_numbers(const struct pci_table *table, const struct p
     return numbers_to_ids(table, numbers, blocks, ids, refused);
 }
 
-const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2};
+const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2, row_ends_avx2};
 #endif

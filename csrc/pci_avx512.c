@@ -312,7 +312,7 @@ TARGET static size_t numbers_by_gathers(const struct pci_table *table, const str
     return run(table, &input, NUMBERS, GATHERS, blocks, ids, refused);
 }
 
-const struct variant pci_avx512 = {"avx512", text_by_loads, numbers_by_loads, usb_avx512};
+const struct variant pci_avx512 = {"avx512", text_by_loads, numbers_by_loads, usb_avx512, row_ends_avx512};
 const struct variant pci_avx512_gather = {"avx512-gather", text_by_gathers, numbers_by_gathers,
-                                          usb_avx512_gather};
+                                          usb_avx512_gather, row_ends_avx512};
 #endif

@@ -46,4 +46,4 @@ static size_t match_numbers(const struct pci_table *table, const struct pci_numb
     return numbers_to_ids(table, numbers, blocks, ids, refused);
 }
 
-const struct variant pci_portable = {"portable", match_text, match_numbers, usb_portable};
+const struct variant pci_portable = {"portable", match_text, match_numbers, usb_portable, row_ends_portable};

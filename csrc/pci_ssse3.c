@@ -17,5 +17,5 @@
 #include "pci_bytes16.h"
 #include "usb_bytes16.h"
 
-const struct variant pci_ssse3 = {"ssse3", match_text, match_numbers, usb_ssse3};
+const struct variant pci_ssse3 = {"ssse3", match_text, match_numbers, usb_ssse3, row_ends_portable};
 #endif

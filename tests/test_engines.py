@@ -239,6 +239,29 @@ def test_duckdb_answers_that_turn_up_later():
     assert dict(found) == {row: " ".join(index.lookup(row)) for row in set(rows)}
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_duckdb_takes_the_dictionary_of_each_batch(threads: int):
+    """Ours grows; those of others may hold something else each time, at places that were used before."""
+    index = pyalias.AliasIndex.compile([(f"x{i:03}*", f"module_number_{i:03}") for i in range(240)])
+    rows = [f"x{i // 1000 * 2 + i % 2:03}y" for i in range(120_000)]
+    batches = pa.table({"modalias": rows}).to_batches(max_chunksize=1000)
+    connection = duckdb.connect(config={"threads": threads})
+    connection.register("matched", match_batches(index, batches, add={"names": "list"}))
+    found = connection.execute("SELECT modalias, names FROM matched").fetchall()
+    assert sorted(found) == sorted((row, list(index.lookup(row))) for row in rows)
+
+    def others():
+        for number in range(120):
+            texts = pa.array([f"a{number}", f"b{number}"])
+            places = pa.array([0, 1] * 500, pa.uint32())
+            yield pa.record_batch({"text": pa.DictionaryArray.from_arrays(places, texts)})
+
+    schema = pa.schema({"text": pa.dictionary(pa.uint32(), pa.string())})
+    connection.register("others", pa.RecordBatchReader.from_batches(schema, others()))
+    counts = connection.execute("SELECT text, count(*) FROM others GROUP BY 1").fetchall()
+    assert dict(counts) == {f"{letter}{number}": 500 for number in range(120) for letter in "ab"}
+
+
 def test_duckdb_function():
     connection = duckdb.connect()
     in_duckdb.register(connection, INDEX)

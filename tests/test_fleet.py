@@ -436,6 +436,16 @@ def test_parquet(tmp_path: Path):
     assert (dict(counts.known), dict(counts.partial), counts.blank) == ({"pci:v1": 2}, {CARD: 1}, 2)
 
 
+def test_rejects_of_files_that_duckdb_reads(run: Any, tmp_path: Path):
+    pytest.importorskip("duckdb")
+    (tmp_path / "a.csv").write_text("host,modalias\nh1,pci:v1\n")
+    (tmp_path / "b.csv").write_text("host,modalias\nh2\nh3,usb:v1\n")
+    bad = tmp_path / "bad.jsonl"
+    code, out, _ = run("minimal", str(tmp_path / "*.csv"), "-q", "--rejects", str(bad))
+    assert (code, out.split()) == (0, ["a", "b", "c", "f", "helper", "helper2", "u"])
+    assert json.loads(bad.read_text())["entry"] == "h2"
+
+
 def test_rejects(run: Any, tmp_path: Path):
     (tmp_path / "d.csv").write_text("host,modalias\nh1,pci:v1\nh2\n")
     code, out, err = run("minimal", str(tmp_path / "d.csv"))

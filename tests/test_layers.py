@@ -21,7 +21,8 @@ LAYERS = (
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"}
     | {"index_set"},
-    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"},
+    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"}
+    | {"report"},
     {"cli", "conformance"},
 )
 # Stricter than their layer.
@@ -43,6 +44,8 @@ OPTIONAL = {
     "dask",
     "distributed",
     "pyspark",
+    "jinja2",
+    "vl_convert",
 }
 
 

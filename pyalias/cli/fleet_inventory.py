@@ -92,16 +92,18 @@ def _read(
     if name == _STANDARD:
         stream = sys.stdin.buffer
         devices.read(Inventory(stream, "standard input", **choices, rejects=rejects, partial=True))
-    elif _is_for_duckdb(name, options.format):
+    elif is_for_duckdb(name, options.format):
         from pyalias.engines.files import open_files  # noqa: PLC0415 an extra
 
-        devices.read_files(open_files([name], **choices))
+        files = open_files([name], **choices, keep_rejects=rejects is not None)
+        devices.read_files(files, rejects)
     else:
         with open_inventory(name, **choices, rejects=rejects, partial=True) as inventory:
             devices.read(inventory)
 
 
-def _is_for_duckdb(name: str, form: str) -> bool:
+def is_for_duckdb(name: str, form: str) -> bool:
+    """Whether an inventory is one that only DuckDB reads."""
     is_glob = glob.has_magic(name) and not Path(name).exists()
     return form == "parquet" or is_glob or Path(name).suffix in _DUCKDB_FILES
 

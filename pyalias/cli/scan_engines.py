@@ -96,6 +96,7 @@ def run_with_duckdb(options: argparse.Namespace) -> int:
             format=options.format,
             column=options.column,
             kernel_column=options.kernel_column,
+            keep_rejects=options.rejects is not None,
         )
         counts = (_scan_in_parts if _in_parts(options) else _scan_to_file)(options, index, devices)
     numbers = _numbers(counts) | {"index": index_source(options), "input": ", ".join(devices.files)}
@@ -138,7 +139,7 @@ def _scan_to_file(
             sys.stdout.buffer if to_standard else options.output,
             form,
             sql=options.sql,
-            rejects=getattr(options, "rejects", None),
+            rejects=options.rejects,
             progress=tell,
         )
     return joined([counts])
@@ -149,8 +150,8 @@ def _scan_in_parts(
 ) -> PartCounts:
     from pyalias.engines.job import Job, in_processes, in_this_process  # noqa: PLC0415
 
-    if options.output == _STANDARD or options.sql is not None or getattr(options, "rejects", None):
-        raise EngineError("a scan in parts writes a directory (--output DIR), without --sql and --rejects")
+    if options.output == _STANDARD or options.sql is not None:
+        raise EngineError("a scan in parts writes a directory (--output DIR), without --sql")
     if options.scheduler is not None:
         from pyalias.engines.dask import on_cluster  # noqa: PLC0415 another extra
 
@@ -169,7 +170,7 @@ def _scan_in_parts(
             if show:
                 show(progress.devices)
 
-        return job.run(runner, tell)
+        return job.run(runner, tell, options.rejects)
 
 
 def _suffix(output: str) -> str:

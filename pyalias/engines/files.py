@@ -25,6 +25,14 @@ _SUFFIXES = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".json": "j
 _COMPRESSED = (".gz", ".zst")
 # No text holds it, so an empty cell is an empty text.
 _NO_NULL = "\x01\x01"
+LONGEST_LINE = 16 << 20
+# No line of JSON has this: a control character stands in it as an escape.
+LINE_PARTS = "\x02\x03"
+_KEEP = (
+    f"ignore_errors = true, store_rejects = true, rejects_limit = 0, rejects_line_size_limit = {LONGEST_LINE}"
+)
+HAS_OBJECT = "CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END"
+"""SQL: whether a line of ``json_lines`` is a record."""
 # More than a part of a job should hold in memory twice; fewer would pay for the opening of files.
 ROWS_A_PART = 1_000_000
 
@@ -42,13 +50,17 @@ _KERNEL_TEXT = "pyalias kernel"
 
 
 class DeviceFiles(NamedTuple):
-    """The files of a device list, their format, and the columns that all of them have."""
+    """The files of a device list, their format, and the columns that all of them have.
+
+    With ``keep_rejects`` rows that cannot be read are passed over; ``rejects.rejects_of`` has them.
+    """
 
     files: tuple[str, ...]
     format: str
     columns: tuple[str, ...]
     column: str
     kernel_column: str | None = None
+    keep_rejects: bool = False
 
     @property
     def kernel_text(self) -> str | None:
@@ -56,7 +68,7 @@ class DeviceFiles(NamedTuple):
         has_json = self.format == "jsonl" and self.kernel_column is not None
         return _KERNEL_TEXT if has_json else self.kernel_column
 
-    def query(self, part: Part, rejects: bool = False) -> str:
+    def query(self, part: Part) -> str:
         """SQL that reads the rows of a part."""
         names = ", ".join(map(literal, part.files))
         if self.format == "parquet":
@@ -70,13 +82,15 @@ class DeviceFiles(NamedTuple):
             )
         if self.format == "csv":
             types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.columns)
-            keep = ", ignore_errors = true, store_rejects = true, rejects_limit = 0" if rejects else ""
+            keep = f", {_KEEP}" if self.keep_rejects else ""
             return (
                 f"SELECT * FROM read_csv([{names}], columns = {{{types}}}, auto_detect = false, "  # noqa: S608
                 "header = true, "
                 f"delim = ',', quote = '\"', escape = '\"', nullstr = {literal(_NO_NULL)}, "
-                f"max_line_size = {16 << 20}{keep})"
+                f"max_line_size = {LONGEST_LINE}{keep})"
             )
+        if self.keep_rejects:
+            return self._query_lines(names)
         types = ", ".join(
             f"{literal(name)}: '{'VARCHAR' if name == self.column else 'JSON'}'" for name in self.columns
         )
@@ -87,8 +101,36 @@ class DeviceFiles(NamedTuple):
         )
         return (
             f"SELECT *{kernel} FROM read_json([{names}], columns = {{{types}}}, "  # noqa: S608
-            f"format = 'newline_delimited', maximum_object_size = {16 << 20})"
+            f"format = 'newline_delimited', maximum_object_size = {LONGEST_LINE})"
         )
+
+    def _query_lines(self, names: str) -> str:
+        """The same rows of JSON Lines, but for those that hold no object."""
+        columns = [
+            f"{_value(name, '->>')} AS {quoted(name)}"
+            if name == self.column
+            else f"nullif({_value(name, '->')}, 'null'::JSON) AS {quoted(name)}"
+            for name in self.columns
+        ]
+        if self.kernel_column is not None:
+            columns.append(f"{_value(self.kernel_column, '->>')} AS {quoted(_KERNEL_TEXT)}")
+        return f"SELECT {', '.join(columns)} {json_lines(names)} AND {HAS_OBJECT}"
+
+
+def json_lines(names: str) -> str:
+    """SQL, from FROM on: the lines of some files as text, as ``line``, without the blank ones."""
+    return (
+        f"FROM read_csv([{names}], columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, "
+        f"delim = '{LINE_PARTS}', quote = '', escape = '', nullstr = {literal(_NO_NULL)}, "
+        f"strict_mode = false, max_line_size = {LONGEST_LINE}, {_KEEP}) "
+        "WHERE NOT regexp_full_match(line, '\\s*')"
+    )
+
+
+def _value(key: str, operator: str) -> str:
+    """The value of a key of a line's object, by JSON pointer (RFC 6901)."""
+    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+    return f"line {operator} {literal(pointer)}"
 
 
 def open_files(
@@ -97,6 +139,7 @@ def open_files(
     format: str = "auto",  # noqa: A002 - named like the option
     column: str = "modalias",
     kernel_column: str | None = None,
+    keep_rejects: bool = False,
 ) -> DeviceFiles:
     """Find the files of names and globs, in the order of their names, and their columns.
 
@@ -112,14 +155,15 @@ def open_files(
         raise InventoryError(f"files of one format are wanted, found {names}: say which with --format")
     kind = str(found.pop())
     connection = connect()
-    columns = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": _json_columns}[kind](
+    json_columns = _keys_of_lines if keep_rejects else _json_columns
+    columns = {"parquet": _parquet_columns, "csv": _csv_columns, "jsonl": json_columns}[kind](
         connection, files
     )
     for wanted in (column, column if kernel_column is None else kernel_column):
         if wanted not in columns:
             names = ", ".join(columns)
             raise InventoryError(f"{files[0]}: no column named {wanted!r}; its columns are: {names}")
-    return DeviceFiles(files, kind, tuple(columns), column, kernel_column)
+    return DeviceFiles(files, kind, tuple(columns), column, kernel_column, keep_rejects)
 
 
 def plan_parts(devices: DeviceFiles) -> list[Part]:
@@ -176,6 +220,29 @@ def fetch(connection: Any, query: str, name: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+def fetch_many(connection: Any, query: str, name: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query about a file, some at a time.
+
+    Raises:
+        EngineError: DuckDB cannot read it.
+    """
+    duckdb = load("duckdb", "scan")
+    try:
+        # A result that is fetched from is made as it is asked for.
+        result = connection.execute(query)
+        while some := result.fetchmany(rows):
+            yield some
+    except duckdb.Error as error:
+        raise engine_error(error, name) from error
+
+
+def text_column(files: DeviceFiles, name: str) -> str:
+    """SQL for the text of a column of ``DeviceFiles.query``."""
+    if files.format == "jsonl" and name != files.column:
+        return f"{quoted(name)} ->> '$'"
+    return f"CAST({quoted(name)} AS VARCHAR)"
+
+
 def engine_error(error: Exception, name: str) -> EngineError:
     """What DuckDB said, on one line."""
     words = str(error).removeprefix("the Arrow stream failed: ")
@@ -216,13 +283,18 @@ def _csv_columns(connection: Any, files: Sequence[str]) -> list[str]:
     """From the header of each file: DuckDB passes over it when it is told the columns."""
     columns: list[str] = []
     for name in files:
+        # As bytes: DuckDB reads on behind the header, and would stop at what is no UTF-8 there.
         query = (
             f"SELECT line FROM read_csv({literal(name)}, columns = {{'line': 'VARCHAR'}}, "  # noqa: S608
             f"auto_detect = false, header = false, delim = '\x02', quote = '', escape = '', "
-            f"max_line_size = {16 << 20}) LIMIT 1"
+            f"max_line_size = {LONGEST_LINE}, encoding = 'latin-1') LIMIT 1"
         )
         rows = fetch(connection, query, name)
-        header = next(csv.reader([(rows[0][0] or "").removeprefix("\ufeff")]), []) if rows else []
+        try:
+            line = (rows[0][0] or "").encode("latin-1").decode("utf-8-sig") if rows else ""
+        except UnicodeDecodeError as error:
+            raise InventoryError(f"{name}: the header is not UTF-8: {error}") from error
+        header = next(csv.reader([line]), [])
         if len(set(header)) != len(header):
             raise InventoryError(f"{name}: the header names a column twice: {', '.join(header)}")
         columns = _same(columns, header, name, files[0])
@@ -234,7 +306,18 @@ def _json_columns(connection: Any, files: Sequence[str]) -> list[str]:
     names = ", ".join(map(literal, files))
     query = (
         f"DESCRIBE SELECT * FROM read_json([{names}], format = 'newline_delimited', records = true, "  # noqa: S608
-        f"sample_size = -1, union_by_name = true, maximum_depth = 1, maximum_object_size = {16 << 20})"
+        f"sample_size = -1, union_by_name = true, maximum_depth = 1, maximum_object_size = {LONGEST_LINE})"
+    )
+    return [row[0] for row in fetch(connection, query, ", ".join(files))]
+
+
+def _keys_of_lines(connection: Any, files: Sequence[str]) -> list[str]:
+    """The same, but of the lines that are objects, in the order of their first appearance."""
+    lines = json_lines(", ".join(map(literal, files)))
+    query = (
+        "SELECT key FROM (SELECT unnest(keys) AS key, unnest(range(len(keys))) AS place, number "  # noqa: S608
+        "FROM (SELECT json_keys(line) AS keys, row_number() OVER () AS number "
+        f"{lines} AND {HAS_OBJECT})) GROUP BY key ORDER BY min([number, place])"
     )
     return [row[0] for row in fetch(connection, query, ", ".join(files))]
 

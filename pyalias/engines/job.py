@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias.atomic_file import AtomicFile
 from pyalias.engines import files
-from pyalias.engines.parts import PartCounts, PartJob, joined, write_part
+from pyalias.engines.parts import PartCounts, PartJob, joined, rejects_file, write_part
 from pyalias.errors import EngineError, FileAccessError
 
 if TYPE_CHECKING:
@@ -123,8 +123,11 @@ class Job:
         self,
         runner: Callable[[PartJob, list[Task]], Iterable[int]],
         progress: Callable[[Progress], None] | None = None,
+        rejects: str | None = None,
     ) -> PartCounts:
         """Write the missing parts; the counts of all.
+
+        ``rejects`` is a file for the rows of all parts that cannot be read, of devices that keep them.
 
         Raises:
             EngineError: a part failed; the parts that are finished stay.
@@ -143,6 +146,8 @@ class Job:
         if left:
             raise EngineError(f"{len(left)} of {len(self.parts)} parts are missing, such as {left[0][2]}")
         total = joined([self._counts(place) for place in range(len(self.parts))])
+        if rejects is not None:
+            self._write_rejects(rejects)
         return total._replace(seconds=time.perf_counter() - start)
 
     def _counts(self, place: int) -> PartCounts:
@@ -154,6 +159,18 @@ class Job:
                 f"{path}: the counts of a finished part are gone or damaged ({error}): "
                 f"remove {self.file_of(place).name} and go on with --resume"
             ) from error
+
+    def _write_rejects(self, path: str) -> None:
+        with AtomicFile(path) as file:
+            for place in range(len(self.parts)):
+                part = rejects_file(str(self.file_of(place)))
+                try:
+                    file.write(part.read_bytes())
+                except OSError as error:
+                    raise EngineError(
+                        f"{part}: the rejects of a finished part are gone ({error}): "
+                        f"remove {self.file_of(place).name} and go on with --resume"
+                    ) from error
 
     def _sweep(self) -> None:
         """Remove what a killed writer began."""
@@ -187,6 +204,7 @@ def _manifest(image: bytes, devices: DeviceFiles, output_format: str, parts: lis
         "column": devices.column,
         "columns": list(devices.columns),
         **({} if devices.kernel_column is None else {"kernel_column": devices.kernel_column}),
+        **({"keep_rejects": True} if devices.keep_rejects else {}),
         "output_format": output_format,
         "parts": [{"files": list(part.files), "first": part.first, "rows": part.rows} for part in parts],
     }

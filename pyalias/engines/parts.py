@@ -20,9 +20,9 @@ from pyalias.atomic_file import AtomicFile
 from pyalias.engines import files, match_batches
 from pyalias.engines.libraries import load
 from pyalias.engines.pipe import PipeTo
+from pyalias.engines.rejects import rejects_of
 from pyalias.errors import ColumnError, FileAccessError, PyaliasError
 from pyalias.index_set import KernelCounts, open_aliases
-from pyalias.inventory import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyalias.engines.files import DeviceFiles, Part
     from pyalias.index import AliasIndex
     from pyalias.index_set import AliasIndexSet
+    from pyalias.inventory import Reject
 
 OUTPUT_FORMATS = ("parquet", "csv", "jsonl", "duckdb")
 _COPY_OPTIONS = {
@@ -105,8 +106,15 @@ def write_part(
         output,
         job.output_format,
         threads=job.threads,
+        rejects=str(rejects_file(output)) if job.devices.keep_rejects else None,
         before=before,
     )
+
+
+def rejects_file(output: str) -> Path:
+    """Where the rows of a part that cannot be read stand, until the job writes those of all."""
+    path = Path(output)
+    return path.parent / f".{path.stem}.rejects.jsonl"
 
 
 def copy_matched(
@@ -122,18 +130,23 @@ def copy_matched(
     progress: Callable[[int], None] | None = None,
     before: Callable[[PartCounts], None] | None = None,
 ) -> PartCounts:
-    """Match a part with an open index; ``sql`` is a query on the result, the table ``devices``."""
+    """Match a part with an open index; ``sql`` is a query on the result, the table ``devices``.
+
+    ``rejects`` is a file for the rows that cannot be read, of ``devices`` that keep them.
+    """
     start = time.perf_counter()
     # Rows come from one stream in their order. Several writing threads would hold back whole row groups to
     # keep that order: 3 GB for 50 million rows, where one thread needs 0.2 GB for any number.
     reading, writing = files.connect(threads), files.connect(threads if sql else 1)
     with closing(reading), closing(writing):
-        matched = _matched(index, reading, devices, part, rejects is not None)
+        matched = _matched(index, reading, devices, part)
         matched.tell(progress)
         with _path_of(output) as (path, finish):
             _write(writing, matched, devices, output_format, path, sql)
-            rejected = _write_rejects(reading, rejects) if rejects is not None else 0
-            counts = _counted(matched, rejected, time.perf_counter() - start)
+            rejected = rejects_of(reading, devices, part) if devices.keep_rejects else []
+            if rejects is not None:
+                _write_rejects(rejected, rejects)
+            counts = _counted(matched, len(rejected), time.perf_counter() - start)
             if before:
                 before(counts)
             finish()
@@ -169,12 +182,12 @@ def _path_of(output: str | BinaryIO) -> Iterator[tuple[str, Callable[[], None]]]
 
 
 def _matched(
-    index: AliasIndex | AliasIndexSet, connection: Any, devices: DeviceFiles, part: Part, rejects: bool
+    index: AliasIndex | AliasIndexSet, connection: Any, devices: DeviceFiles, part: Part
 ) -> MatchedBatches:
     duckdb = load("duckdb", "scan")
     name = ", ".join(part.files)
     try:
-        relation = connection.sql(devices.query(part, rejects))
+        relation = connection.sql(devices.query(part))
         return match_batches(index, relation, devices.column, kernel_column=devices.kernel_text)
     except duckdb.Error as error:
         raise files.engine_error(error, name) from error
@@ -238,16 +251,10 @@ def _settle(written: Path, target: Path) -> None:
     written.replace(target)
 
 
-def _write_rejects(connection: Any, path: str) -> int:
-    """The rows that DuckDB kept aside: file, line, what is wrong, and the text."""
-    rows = connection.execute(
-        "SELECT DISTINCT f.file_path, r.line, r.error_message, r.csv_line FROM reject_errors r "
-        "JOIN reject_scans f USING (scan_id, file_id) ORDER BY ALL"
-    ).fetchall()
+def _write_rejects(rejects: list[Reject], path: str) -> None:
     with AtomicFile(path) as file:
-        for name, line, reason, text in rows:
-            file.write(Reject(name, line, "", reason, text).to_json())
-    return len({row[:2] for row in rows})
+        for reject in rejects:
+            file.write(reject.to_json())
 
 
 def _counted(matched: MatchedBatches, rejected: int, seconds: float) -> PartCounts:

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pyalias.engines.files import DeviceFiles
-    from pyalias.inventory import Inventory
+    from pyalias.inventory import Inventory, Reject
 
 
 class DeviceCounts:
@@ -43,24 +43,32 @@ class DeviceCounts:
                 (self.partial if device in batch.partial else self.known)[device] += count
             self.blank += batch.blank
 
-    def read_files(self, files: DeviceFiles) -> None:
+    def read_files(self, files: DeviceFiles, rejects: Callable[[Reject], object] | None = None) -> None:
         """Add the devices of files that DuckDB reads.
+
+        ``rejects`` is called with the rows that cannot be read, of files that keep them.
 
         Raises:
             EngineError: DuckDB cannot read one.
             MissingLibraryError: duckdb is not installed.
         """
         from pyalias.engines.files import Part, connect, fetch, quoted  # noqa: PLC0415 an extra
+        from pyalias.engines.rejects import rejects_of  # noqa: PLC0415
 
+        part = Part(files.files)
         query = (
             f"SELECT CAST({quoted(files.column)} AS VARCHAR), count(*) "  # noqa: S608 names are quoted
-            f"FROM ({files.query(Part(files.files))}) GROUP BY 1"
+            f"FROM ({files.query(part)}) GROUP BY 1"
         )
-        for device, count in fetch(connect(), query, ", ".join(files.files[:3])):
+        connection = connect()
+        for device, count in fetch(connection, query, ", ".join(files.files[:3])):
             if not device:
                 self.blank += count
             else:
                 (self.partial if "*" in device or "?" in device else self.known)[device] += count
+        if rejects is not None and files.keep_rejects:
+            for reject in rejects_of(connection, files, part):
+                rejects(reject)
 
     @property
     def devices(self) -> int:
