@@ -171,7 +171,7 @@ static void put_sections(struct writer *w)
     copy_section(w, SECTION_IRREGULAR, &c->irregular);
     put_answers(w);
     copy_section(w, SECTION_CLASSES, &c->classes.text);
-    copy_section(w, SECTION_TAILS, &c->trie.tails.text);
+    copy_section(w, SECTION_TAILS, &c->trie.tails);
     bytes_extend(&w->out, TAILS_PADDING);
     end_section(w, SECTION_TAILS);
     copy_section(w, SECTION_NODES, &c->trie.nodes);
@@ -210,7 +210,7 @@ static size_t most_room(const struct compilation *c)
 {
     return c->text_size + (size_t)c->builder->line_count * 32 + c->builder->modules.text.size +
            (size_t)c->builder->modules.count * MODULE_ENTRY + c->answers.text.size +
-           (size_t)c->answers.count * 4 + c->trie.tails.text.size + c->trie.nodes.size + c->trie.labels.size +
+           (size_t)c->answers.count * 4 + c->trie.tails.size + c->trie.nodes.size + c->trie.labels.size +
            c->fields.size + c->pci.size + c->usb.size;
 }
 
