@@ -17,7 +17,7 @@ DEMO := build/demo
 KERNEL := 6.12.117-amd64
 DEVICES := $(wildcard tests/data/devices/*_modaliases.txt.xz)
 
-.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak partial-soak qemu-test engines-test bench
+.PHONY: demo venv-by-pip test lint fuzz-bin package-check kmod-soak partial-soak qemu-test engines-test arm-test bench
 .PHONY: bench-check clean
 
 # A stamp for each set of extras: what is installed is renewed when what it was built from has changed.
@@ -73,6 +73,10 @@ engines-test: $(VENV)/test.stamp $(VENV)/spark.stamp
 # pyalias on a Debian kernel in QEMU: docs/vfio-qemu.md.
 qemu-test: $(VENV)/run.stamp
 	$(BIN)/python tests/qemu/run.py $(QEMU_ARGS)
+
+# The NEON variant on an ARM that QEMU plays; wants gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user.
+arm-test: $(VENV)/test.stamp
+	PYTHONPATH=tests $(BIN)/python tests/arm_test.py
 
 bench: $(VENV)/bench.stamp
 	$(BIN)/python benchmarks/report.py

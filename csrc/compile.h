@@ -2,7 +2,7 @@
  * An image in the making, and the steps by which it is made: order the lines of a source
  * (compile_order.c), group equal patterns to values (compile_values.c), lay out the tries (trie.c), make the
  * tables of the buses (compile_fields.c, field_tables.c, compile_pci.c, compile_usb.c), write the sections
- * (compile.c).
+ * (compile_image.c).
  */
 #ifndef PYALIAS_COMPILE_H
 #define PYALIAS_COMPILE_H
@@ -23,6 +23,11 @@ struct values {
     struct bytes_vector modules;     /* room for an answer in the making */
 };
 
+/* The root of a source's trie, or NEVER, and how many lines and so on there are up to its end. */
+struct source_end {
+    uint32_t root, lines, sorted, irregular;
+};
+
 struct compilation {
     const struct pya_builder *builder;
     size_t text_size;                /* of all patterns */
@@ -35,8 +40,9 @@ struct compilation {
     uint32_t *answer_of_module; /* the answer of this module alone, or NEVER */
     struct trie trie;
     struct interner classes, answers;
-    struct field_rows *rows; /* for each source and bus */
-    struct bytes_vector sections[SECTION_COUNT];
+    struct field_rows *rows;                                 /* for each source and bus */
+    struct source_end *ends;                                 /* of each source */
+    struct bytes_vector sorted, irregular, fields, pci, usb; /* sections */
 };
 
 static inline uint32_t value_lines_from(const struct values *values, uint32_t value)
@@ -61,5 +67,8 @@ bool order_lines(struct compilation *c, uint32_t low, uint32_t high, int order, 
 /* compile_values.c: the values of the *kept lines of a source; its strings go to c->strings. Returns PYA_OK
  * or PYA_ENOMEM. */
 int make_values(struct compilation *c, uint32_t kept);
+
+/* compile_image.c: everything to an image, malloc'ed. Returns PYA_OK, PYA_ENOMEM or PYA_ELIMIT. */
+int write_image(const struct compilation *c, uint8_t **image, size_t *size);
 
 #endif

@@ -105,7 +105,7 @@ static int by_addition(const void *a, const void *b)
  * another one where a module's lines are not together. */
 static bool sort_kept(struct compilation *c, uint32_t kept)
 {
-    struct bytes_vector *sorted = &c->sections[SECTION_SORTED];
+    struct bytes_vector *sorted = &c->sorted;
     bool in_order = true;
 
     for (uint32_t i = 0; i < kept; i++) {

@@ -31,7 +31,7 @@ static unsigned list_variants(const struct variant **variants)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("ssse3"))
         variants[count++] = &pci_ssse3;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("popcnt"))
         variants[count++] = &pci_avx2;
     count += list_avx512(variants + count);
 #elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__

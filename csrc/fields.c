@@ -113,6 +113,24 @@ struct fields parse_fields(const uint8_t *key, size_t length)
     }
 }
 
+bool is_short_usb_key(const uint8_t *key)
+{
+    static const uint8_t steps[] = {0, 15, USB_SHORT_LENGTH - STEP};
+    uint64_t words[STEP / 8];
+    step good = (step){0} - 1;
+
+#pragma GCC unroll 3
+    for (unsigned i = 0; i < sizeof steps; i++) {
+        step f, c;
+        memcpy(&f, layouts[BUS_USB].form + steps[i], STEP);
+        memcpy(&c, key + steps[i], STEP);
+        good &= (step)(c == f) |
+                ((step)(f == '0') & ((step)((step)(c - '0') <= 9) | (step)((step)(c - 'A') <= 5)));
+    }
+    memcpy(words, &good, STEP);
+    return (words[0] & words[1]) == UINT64_MAX;
+}
+
 void print_fields(const struct fields *fields, uint8_t *out)
 {
     const struct bus *bus = &buses[fields->bus];

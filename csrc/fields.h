@@ -10,6 +10,9 @@
 /* The fields of a key in a bus's fixed form; .bus is -1 for any other text. */
 struct fields parse_fields(const uint8_t *key, size_t length);
 
+/* Whether a key of USB_SHORT_LENGTH bytes is one of usb but for the interface's number at its end. */
+bool is_short_usb_key(const uint8_t *key);
+
 /* Writes the key that fields stand for: key_length bytes of its bus. */
 void print_fields(const struct fields *fields, uint8_t *out);
 

@@ -19,9 +19,11 @@ pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows)
     return count;
 }
 
-static bool is_combination(uint32_t id)
+/* Whether an id is a combination, as all bits or none: a column has them in any order, and a wrong guess
+ * at each would cost more than all else here. */
+static uint32_t combination_mask(uint32_t id)
 {
-    return id >= PYA_ID_COMBINATION && id < PYA_ID_NULL;
+    return -(uint32_t)((id >= PYA_ID_COMBINATION) & (id < PYA_ID_NULL));
 }
 
 uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order)
@@ -29,8 +31,8 @@ uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen,
     uint32_t found = 0;
 
     for (uint64_t i = 0; i < rows; i++) {
-        uint32_t number = ids[i] & ~PYA_ID_COMBINATION;
-        if (!is_combination(ids[i]) || seen[number])
+        uint32_t mask = combination_mask(ids[i]), number = ids[i] & ~PYA_ID_COMBINATION & mask;
+        if (!((uint8_t)mask & !seen[number]))
             continue;
         seen[number] = 1;
         order[found++] = number;
@@ -40,9 +42,10 @@ uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen,
 
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids)
 {
-    for (uint64_t i = 0; i < rows; i++)
-        if (is_combination(ids[i]))
-            ids[i] = combination_ids[ids[i] & ~PYA_ID_COMBINATION];
+    for (uint64_t i = 0; i < rows; i++) {
+        uint32_t mask = combination_mask(ids[i]), number = ids[i] & ~PYA_ID_COMBINATION & mask;
+        ids[i] = (combination_ids[number] & mask) | (ids[i] & ~mask);
+    }
 }
 
 void pya_ids_settle(uint32_t *ids, uint64_t rows, uint64_t *invalid, uint8_t *validity)

@@ -73,7 +73,7 @@ TARGET_INLINE __m256i read_two_rows(const uint8_t *low, const uint8_t *high, str
 }
 
 TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bool listed,
-                                  struct shape *shape, struct pci_block *block, unsigned i)
+                                  struct shape *shape, struct pci_block *block, uint32_t *sub, unsigned i)
 {
     const __m256i first_class = _mm256_setr_epi8(13, 14, 10, 11, 6, 7, 13, 14, EIGHT_ZEROS, 13, 14, 10, 11, 6,
                                                  7, 13, 14, EIGHT_ZEROS);
@@ -86,7 +86,7 @@ TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bo
     /* halves: key a, sub a, key c, sub c; and those of b and d */
     ids = _mm256_permutevar8x32_epi32(ids, _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7));
     _mm_storeu_si128((void *)(block->key + i), _mm256_castsi256_si128(ids));
-    _mm_storeu_si128((void *)(block->sub + i), _mm256_extracti128_si256(ids, 1));
+    _mm_storeu_si128((void *)(sub + i), _mm256_extracti128_si256(ids, 1));
     classes = join(values_of(_mm256_or_si256(_mm256_shuffle_epi8(load_halves(a + 38, b + 38), first_class),
                                              _mm256_shuffle_epi8(load_halves(c + 38, d + 38), second_class)),
                              &shape->bad_digits));
@@ -96,7 +96,7 @@ TARGET_INLINE void read_four_rows(const struct text_rows *rows, size_t index, bo
 }
 
 TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed,
-                              struct pci_block *block)
+                              struct pci_block *block, uint32_t *sub)
 {
     const uint8_t *text = rows->form->text, *mask = rows->form->mask;
     struct shape shape = {{load32(text), load32(text + SECOND_HALF)},
@@ -105,26 +105,37 @@ TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool l
     __m256i bad;
 
     for (unsigned i = 0; i < PCI_BLOCK; i += 4)
-        read_four_rows(rows, index + i, listed, &shape, block, i);
+        read_four_rows(rows, index + i, listed, &shape, block, sub, i);
     bad = _mm256_or_si256(_mm256_and_si256(shape.different[0], load32(mask)),
                           _mm256_and_si256(shape.different[1], load32(mask + SECOND_HALF)));
     bad = _mm256_or_si256(bad, shape.bad_digits);
     return !_mm256_testz_si256(bad, bad);
 }
 
+TARGET_INLINE uint64_t mark_by_8(const uint32_t *cells)
+{
+    uint64_t nodes = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i += 8) {
+        __m256i highest = _mm256_slli_epi32(load32(cells + i), 16);
+        nodes |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(highest)) << i;
+    }
+    return nodes;
+}
+
 TARGET static size_t match_text(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                                 uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return text_to_ids(table, rows, blocks, ids, refused, true, read_block);
-    return text_to_ids(table, rows, blocks, ids, refused, false, read_block);
+        return text_to_ids(table, rows, blocks, ids, refused, true, read_block, mark_by_8);
+    return text_to_ids(table, rows, blocks, ids, refused, false, read_block, mark_by_8);
 }
 
 TARGET static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
                                    size_t blocks, uint32_t *ids, uint64_t *refused)
 {
-    return numbers_to_ids(table, numbers, blocks, ids, refused);
+    return numbers_to_ids(table, numbers, blocks, ids, refused, mark_by_8);
 }
 
-const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2};
+const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2, row_ends_avx2};
 #endif

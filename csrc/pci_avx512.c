@@ -27,13 +27,15 @@ static const uint8_t pick_digits[64] = {HALF(0), HALF(1)};
 static const uint8_t pick_classes[64] = {PAIRS(0), PAIRS(64), PAIRS(2), PAIRS(66)};
 static const uint8_t pick_interfaces[64] = {PAIRS(4), PAIRS(68), PAIRS(4), PAIRS(68)};
 
+static const uint32_t sixteen[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 static const uint64_t pick_ids[8] = {0, 4, 8, 12, 1, 5, 9, 13};
 static const uint64_t pick_class_bytes[8] = {2, 6, 10, 14, 2, 6, 10, 14};
 
 /* A block between its phases. */
 struct block {
-    uint32_t key[PCI_BLOCK], sub[PCI_BLOCK], cells[PCI_BLOCK];
-    uint8_t classes[PCI_BLOCK]; /* class ids */
+    uint32_t key[PCI_BLOCK], cells[PCI_BLOCK];
+    uint32_t *sub;    /* in the group */
+    uint8_t *classes; /* likewise: class ids */
     uint64_t refused;
 };
 
@@ -208,7 +210,7 @@ TARGET_INLINE bool read_text_of_block(const struct pci_table *table, const struc
     return true;
 }
 
-TARGET_INLINE void find_cells(const struct pci_table *table, enum looks how, struct block *block)
+TARGET_INLINE void find_cells_512(const struct pci_table *table, enum looks how, struct block *block)
 {
     uint32_t hashes[PCI_BLOCK], *looks = block->cells;
 
@@ -227,20 +229,18 @@ TARGET_INLINE void find_cells(const struct pci_table *table, enum looks how, str
     }
 }
 
-/* From cells to ids: most are; nodes are followed one by one. */
-TARGET_INLINE void settle_cells(const struct pci_table *table, struct block *block, uint32_t *ids)
+/* From cells to ids: most are. Rows with nodes are listed. */
+TARGET_INLINE void store_cells(const uint32_t *cells, unsigned first, struct pci_group *group, uint32_t *ids)
 {
-    uint64_t nodes = 0;
+    __m512i rows = _mm512_add_epi32(_mm512_set1_epi32((int)first), _mm512_loadu_si512(sixteen));
 
     for (unsigned i = 0; i < PCI_BLOCK; i += STEP) {
-        __m512i cells = _mm512_loadu_si512(block->cells + i);
-        nodes |= (uint64_t)_mm512_test_epi32_mask(cells, _mm512_set1_epi32(PCI_NODE)) << i;
-        _mm512_storeu_si512(ids + i, cells);
-    }
-    for (; nodes != 0; nodes &= nodes - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(nodes);
-        ids[i] = pci_settle(table, block->cells[i], block->sub[i], block->classes[i]);
-        block->refused |= (uint64_t)(ids[i] == PCI_ASK) << i;
+        __m512i some = _mm512_loadu_si512(cells + i);
+        __mmask16 nodes = _mm512_test_epi32_mask(some, _mm512_set1_epi32(PCI_NODE));
+        _mm512_storeu_si512(ids + i, some);
+        _mm512_storeu_si512(group->nodes + group->node_count, _mm512_maskz_compress_epi32(nodes, rows));
+        group->node_count += (unsigned)__builtin_popcount(nodes);
+        rows = _mm512_add_epi32(rows, _mm512_set1_epi32(STEP));
     }
 }
 
@@ -248,16 +248,28 @@ TARGET_INLINE size_t run(const struct pci_table *table, const struct input *inpu
                          enum looks how, size_t blocks, uint32_t *ids, uint64_t *refused)
 {
     struct block block;
+    struct pci_group group;
 
-    for (size_t b = 0; b < blocks; b++) {
-        block.refused = 0;
-        if (source == NUMBERS)
-            read_numbers_of_block(table, input->numbers, b * PCI_BLOCK, &block);
-        else if (read_text_of_block(table, input, source == LISTED, b * PCI_BLOCK, &block))
-            blocks = b + 1;
-        find_cells(table, how, &block);
-        settle_cells(table, &block, ids + b * PCI_BLOCK);
-        refused[b] = block.refused;
+    for (size_t b = 0; b < blocks;) {
+        size_t start = b, end = blocks - b < GROUP ? blocks : b + GROUP;
+        group.node_count = 0;
+        if (source == STRIDED)
+            fetch_pages(row_of(input->rows, b * PCI_BLOCK, false),
+                        (end - b) * PCI_BLOCK * input->rows->stride);
+        for (; b < end; b++) {
+            unsigned first = (unsigned)(b - start) * PCI_BLOCK;
+            block.sub = group.sub + first;
+            block.classes = group.classes + first;
+            block.refused = 0;
+            if (source == NUMBERS)
+                read_numbers_of_block(table, input->numbers, b * PCI_BLOCK, &block);
+            else if (read_text_of_block(table, input, source == LISTED, b * PCI_BLOCK, &block))
+                blocks = end = b + 1;
+            find_cells_512(table, how, &block);
+            store_cells(block.cells, first, &group, ids + b * PCI_BLOCK);
+            refused[b] = block.refused;
+        }
+        follow_pci_nodes(table, &group, ids + start * PCI_BLOCK, refused + start);
     }
     return blocks;
 }
@@ -300,7 +312,7 @@ TARGET static size_t numbers_by_gathers(const struct pci_table *table, const str
     return run(table, &input, NUMBERS, GATHERS, blocks, ids, refused);
 }
 
-const struct variant pci_avx512 = {"avx512", text_by_loads, numbers_by_loads, usb_avx512};
+const struct variant pci_avx512 = {"avx512", text_by_loads, numbers_by_loads, usb_avx512, row_ends_avx512};
 const struct variant pci_avx512_gather = {"avx512-gather", text_by_gathers, numbers_by_gathers,
-                                          usb_avx512_gather};
+                                          usb_avx512_gather, row_ends_avx512};
 #endif

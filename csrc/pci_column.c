@@ -24,7 +24,7 @@ static struct row_form form_of_rows(unsigned bus, int separator)
 }
 
 /* Names this long leave no answer out (lookup.c). */
-static bool table_answers(const pya_image *image, unsigned bus)
+bool table_answers(const pya_image *image, unsigned bus)
 {
     bool present = bus == BUS_USB ? image->usb.present : image->pci[bus].present;
 
@@ -39,10 +39,8 @@ static size_t match_by_variant(const pya_image *image, struct pya_scratch *scrat
     return scratch->variant->text(&image->pci[bus], rows, blocks, ids, refused);
 }
 
-/* A row that a variant refused: by the generic matcher, unless several rows of the usb table met and
- * the same were answered since. False when out of memory. */
-static bool match_one(const pya_image *image, struct pya_scratch *scratch, unsigned bus, const uint8_t *text,
-                      size_t length, uint32_t *id)
+bool match_one(const pya_image *image, struct pya_scratch *scratch, unsigned bus, const uint8_t *text,
+               size_t length, uint32_t *id)
 {
     struct row row = {text, length};
     struct usb_rows rows = {0};
@@ -61,127 +59,15 @@ static bool match_one(const pya_image *image, struct pya_scratch *scratch, unsig
     return true;
 }
 
-/* ---- rows one by one -------------------------------------------------------------------------- */
-
-/* Rows of one bus among others: where their pci part is, and which rows they are. */
-struct listed {
-    const uint8_t *at[PCI_BLOCK];
-    uint8_t index[PCI_BLOCK];
-    unsigned count;
-    uint64_t short_rows;                 /* usb keys without the interface's number; the copy has one */
-    uint8_t copies[PCI_BLOCK][PCI_READ]; /* of these, and of rows behind which nothing may be read */
-};
-
-static bool flush_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
-                         struct listed *listed, const struct row *rows, uint32_t *ids)
+uint64_t match_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
+                      const uint8_t *const at[PCI_BLOCK], uint32_t *ids)
 {
     struct row_form form = form_of_rows(bus, -1);
-    struct text_rows given = {.at = listed->at, .form = &form};
-    uint32_t found[PCI_BLOCK];
-    uint64_t refused, short_rows = listed->short_rows;
-    unsigned count = listed->count;
+    struct text_rows rows = {.at = at, .form = &form};
+    uint64_t refused;
 
-    listed->count = 0;
-    listed->short_rows = 0;
-    if (count == 0)
-        return true;
-    for (unsigned i = count; i < PCI_BLOCK; i++)
-        listed->at[i] = listed->at[0];
-    match_by_variant(image, scratch, bus, &given, 1, found, &refused);
-    for (unsigned i = 0; i < count; i++) {
-        const struct row *row = &rows[listed->index[i]];
-        ids[listed->index[i]] = short_rows >> i & 1 ? 0 : found[i];
-        if ((refused >> i & 1) &&
-            !match_one(image, scratch, bus, row->text, row->length, &ids[listed->index[i]]))
-            return false;
-    }
-    return true;
-}
-
-static void list_row(struct listed *listed, const struct row *row, unsigned length, unsigned index,
-                     const uint8_t *readable)
-{
-    unsigned place = listed->count++;
-    const uint8_t *text = row->text + (row->length > length ? row->length - length : 0);
-
-    listed->at[place] = text;
-    listed->index[place] = (uint8_t)index;
-    if (readable == NULL || readable - text < PCI_READ || row->length < length) {
-        memcpy(listed->copies[place], text, row->length < length ? row->length : length);
-        listed->at[place] = listed->copies[place];
-    }
-    if (row->length < length) {
-        memcpy(listed->copies[place] + row->length, "in00", 4);
-        listed->short_rows |= 1ull << place;
-    }
-}
-
-/* The bus whose table may know a row, by its length and how it starts; TABLE_BUSES: none. */
-static unsigned bus_of_row(const struct row *row, bool short_unknown)
-{
-    if (row->text == NULL)
-        return TABLE_BUSES;
-    if (row->length == PCI_LENGTH && row->text[0] == 'p')
-        return BUS_PCI;
-    if ((row->length == USB_LENGTH || (short_unknown && row->length == USB_SHORT_LENGTH)) &&
-        row->text[0] == 'u')
-        return BUS_USB;
-    if (row->length == buses[BUS_VFIO_PCI].key_length && memcmp(row->text, "vfio_", 5) == 0)
-        return BUS_VFIO_PCI;
-    return TABLE_BUSES;
-}
-
-/* Rows of no such bus, gathered to blocks of match_rows. */
-struct others {
-    struct row rows[ROWS_BLOCK];
-    uint8_t index[ROWS_BLOCK];
-    unsigned count;
-};
-
-static bool flush_others(const pya_image *image, struct pya_scratch *scratch, struct others *others,
-                         uint32_t *ids)
-{
-    uint32_t found[ROWS_BLOCK];
-    unsigned count = others->count;
-
-    others->count = 0;
-    if (count > 0 && !match_rows(image, scratch, others->rows, count, found))
-        return false;
-    for (unsigned i = 0; i < count; i++)
-        ids[others->index[i]] = found[i];
-    return true;
-}
-
-bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
-                 const uint8_t *readable, uint32_t *ids)
-{
-    struct listed listed[TABLE_BUSES];
-    struct others others;
-    bool answers[TABLE_BUSES];
-
-    for (unsigned bus = 0; bus < TABLE_BUSES; bus++) {
-        listed[bus].count = 0;
-        listed[bus].short_rows = 0;
-        answers[bus] = table_answers(image, bus);
-    }
-    others.count = 0;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned bus = bus_of_row(&rows[i], image->usb.short_unknown);
-        if (bus < TABLE_BUSES && answers[bus]) {
-            list_row(&listed[bus], &rows[i], length_of_rows(bus), i, readable);
-            if (listed[bus].count == PCI_BLOCK && !flush_listed(image, scratch, bus, &listed[bus], rows, ids))
-                return false;
-            continue;
-        }
-        others.rows[others.count] = rows[i];
-        others.index[others.count++] = (uint8_t)i;
-        if (others.count == ROWS_BLOCK && !flush_others(image, scratch, &others, ids))
-            return false;
-    }
-    for (unsigned bus = 0; bus < TABLE_BUSES; bus++)
-        if (!flush_listed(image, scratch, bus, &listed[bus], rows, ids))
-            return false;
-    return flush_others(image, scratch, &others, ids);
+    match_by_variant(image, scratch, bus, &rows, 1, ids, &refused);
+    return refused;
 }
 
 /* ---- rows of one length ----------------------------------------------------------------------- */
@@ -270,64 +156,6 @@ unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator)
             return (unsigned)length;
     }
     return 0;
-}
-
-/* ---- usb rows of two lengths ------------------------------------------------------------------ */
-
-/* Where a block's rows start in a text if all are as long as a usb row, with or without the interface's
- * number; returns where the next row starts, NULL if they are not. There is no branch for the length:
- * which it is cannot be foretold, and a wrong guess costs more than all else here. */
-static const uint8_t *split_usb_rows(const uint8_t *text, const uint8_t *readable, uint8_t separator,
-                                     const uint8_t **at, uint64_t *short_rows)
-{
-    bool ends = true;
-
-    *short_rows = 0;
-    if (readable - text < PCI_BLOCK * (USB_LENGTH + 1) + PCI_READ)
-        return NULL;
-    for (unsigned i = 0; i < PCI_BLOCK; i++) {
-        bool is_short = text[USB_SHORT_LENGTH] == separator;
-        unsigned length = USB_LENGTH - (USB_LENGTH - USB_SHORT_LENGTH) * is_short;
-        at[i] = text;
-        *short_rows |= (uint64_t)is_short << i;
-        ends &= text[length] == separator;
-        text += length + 1;
-    }
-    return ends ? text : NULL;
-}
-
-int64_t match_usb_block(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text,
-                        const uint8_t *readable, uint8_t separator, uint32_t *ids)
-{
-    struct row_form form = form_of_rows(BUS_USB, -1);
-    const uint8_t *starts[PCI_BLOCK], *at[PCI_BLOCK], *end = NULL;
-    uint8_t copies[PCI_BLOCK][PCI_READ];
-    struct text_rows rows = {.at = at, .form = &form};
-    uint64_t short_rows, refused;
-
-    if (*text == 'u' && image->usb.short_unknown && table_answers(image, BUS_USB))
-        end = split_usb_rows(text, readable, separator, starts, &short_rows);
-    if (end == NULL)
-        return 0;
-    memcpy(at, starts, sizeof at);
-    for (uint64_t left = short_rows; left != 0; left &= left - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(left);
-        memcpy(copies[i], starts[i], USB_SHORT_LENGTH);
-        memcpy(copies[i] + USB_SHORT_LENGTH, "in00", 4);
-        at[i] = copies[i];
-    }
-    scratch->variant->usb(&image->usb, &scratch->usb_memory, &rows, 1, ids, &refused);
-    for (uint64_t left = short_rows; left != 0; left &= left - 1)
-        ids[__builtin_ctzll(left)] = 0;
-    for (; refused != 0; refused &= refused - 1) {
-        unsigned i = (unsigned)__builtin_ctzll(refused);
-        size_t length = short_rows >> i & 1 ? USB_SHORT_LENGTH : USB_LENGTH;
-        if (memchr(starts[i], separator, length) != NULL)
-            return 0;
-        if (!match_one(image, scratch, BUS_USB, starts[i], length, &ids[i]))
-            return -1;
-    }
-    return end - text;
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------- */

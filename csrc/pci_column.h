@@ -10,7 +10,7 @@
 #include "rows.h"
 
 /* pci, vfio_pci and usb */
-enum { MIXED_BLOCK = 256, TABLE_BUSES = BUS_USB + 1 };
+enum { TABLE_BUSES = BUS_USB + 1 };
 
 /* The length of a bus's rows, of vfio_pci's from "pci:" on. */
 static inline unsigned length_of_rows(unsigned bus)
@@ -18,11 +18,18 @@ static inline unsigned length_of_rows(unsigned bus)
     return bus == BUS_USB ? USB_LENGTH : PCI_LENGTH;
 }
 
-/* ids of rows of any kind, at most MIXED_BLOCK: those that look like pci or usb rows go to the
- * variant, all others to match_rows. `readable` is the end of what may be read, or NULL where that is
- * unknown. False when out of memory. */
-bool match_mixed(const pya_image *image, struct pya_scratch *scratch, const struct row *rows, unsigned count,
-                 const uint8_t *readable, uint32_t *ids);
+/* Whether an image has a table for a bus that may answer alone. */
+bool table_answers(const pya_image *image, unsigned bus);
+
+/* A block of rows of a bus that lie anywhere, of vfio_pci from "pci:" on: the bits of those that are
+ * refused, whose ids mean nothing. */
+uint64_t match_listed(const pya_image *image, struct pya_scratch *scratch, unsigned bus,
+                      const uint8_t *const at[PCI_BLOCK], uint32_t *ids);
+
+/* A whole row that a variant refused: by the generic matcher, unless several rows of the usb table met
+ * and the same were answered since. False when out of memory. */
+bool match_one(const pya_image *image, struct pya_scratch *scratch, unsigned bus, const uint8_t *text,
+               size_t length, uint32_t *id);
 
 /* The length that the first rows of a text have, all of a block, if it is that of pci or usb rows; else 0. */
 unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator);
@@ -33,11 +40,6 @@ unsigned text_stride(const uint8_t *text, size_t size, uint8_t separator);
 int64_t match_strided(const pya_image *image, struct pya_scratch *scratch, unsigned length,
                       const uint8_t *first, int separator, uint64_t rows, const uint8_t *readable,
                       uint32_t *ids);
-
-/* A block of rows of a text, if they look like usb rows with or without the interface's number: returns
- * how many bytes they are, 0 if they do not, -1 when out of memory. */
-int64_t match_usb_block(const pya_image *image, struct pya_scratch *scratch, const uint8_t *text,
-                        const uint8_t *readable, uint8_t separator, uint32_t *ids);
 
 /* Rows of numbers; as pya_match_pci_ids. */
 int match_numbers(const pya_image *image, struct pya_scratch *scratch, const struct pci_numbers *numbers,

@@ -19,8 +19,10 @@
 enum {
     PCI_BLOCK = 64,
     MOST_BLOCKS = 256,
+    ENDS_CHUNK = 64,
     PCI_READ = 64,
     PCI_LENGTH = 53,
+    VFIO_PCI_LENGTH = 58,
     USB_LENGTH = 49,
     USB_SHORT_LENGTH = 45
 };
@@ -53,17 +55,25 @@ typedef size_t match_usb_text(const struct usb_table *table, const struct usb_me
 typedef size_t match_pci_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
                                  size_t blocks, uint32_t *ids, uint64_t *refused);
 
+/* Where separators stand in a text: at least `most`, if there are so many among whole chunks of
+ * ENDS_CHUNK bytes; ends has room for as many as a chunk has bytes more. Returns how many were found. */
+typedef size_t find_row_ends(const uint8_t *text, size_t size, uint8_t separator, size_t most,
+                             uint64_t *ends);
+
 struct variant {
     const char *name;
     match_pci_text *text;
     match_pci_numbers *numbers;
     match_usb_text *usb;
+    find_row_ends *ends;
 };
 
 match_usb_text usb_portable;
+find_row_ends row_ends_portable;
 extern const struct variant pci_portable;
 #if defined(__x86_64__)
 match_usb_text usb_ssse3, usb_avx2, usb_avx512, usb_avx512_gather;
+find_row_ends row_ends_avx2, row_ends_avx512;
 extern const struct variant pci_ssse3, pci_avx2, pci_avx512, pci_avx512_gather;
 #elif defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 match_usb_text usb_neon;

@@ -19,9 +19,10 @@ static inline uint16x8_t join_words(uint16x8_t values)
 }
 
 #define USB_FUNCTION usb_neon
+#define MARK_NODES NULL
 #include "bytes16.h"
 #include "pci_bytes16.h"
 #include "usb_bytes16.h"
 
-const struct variant pci_neon = {"neon", match_text, match_numbers, usb_neon};
+const struct variant pci_neon = {"neon", match_text, match_numbers, usb_neon, row_ends_portable};
 #endif

@@ -9,7 +9,8 @@ INLINE uint64_t two_fields(const uint8_t *first, const uint8_t *second)
     return load_u32(first) | (uint64_t)load_u32(second) << 32;
 }
 
-INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed, struct pci_block *block)
+INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed, struct pci_block *block,
+                       uint32_t *sub)
 {
     uint64_t bad = 0, text[7], mask[7];
 
@@ -25,7 +26,7 @@ INLINE bool read_block(const struct text_rows *rows, size_t index, bool listed, 
         for (unsigned w = 0; w < 7; w++)
             bad |= (load_u64(row + (size_t)w * 8) ^ text[w]) & mask[w];
         block->key[i] = parse_eight(two_fields(row + 9, row + 18), &bad);
-        block->sub[i] = parse_eight(two_fields(row + 28, row + 38), &bad);
+        sub[i] = parse_eight(two_fields(row + 28, row + 38), &bad);
         block->class_code[i] = parse_eight(class_digits, &bad);
     }
     return bad != 0;
@@ -35,14 +36,14 @@ static size_t match_text(const struct pci_table *table, const struct text_rows *
                          uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return text_to_ids(table, rows, blocks, ids, refused, true, read_block);
-    return text_to_ids(table, rows, blocks, ids, refused, false, read_block);
+        return text_to_ids(table, rows, blocks, ids, refused, true, read_block, NULL);
+    return text_to_ids(table, rows, blocks, ids, refused, false, read_block, NULL);
 }
 
 static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers, size_t blocks,
                             uint32_t *ids, uint64_t *refused)
 {
-    return numbers_to_ids(table, numbers, blocks, ids, refused);
+    return numbers_to_ids(table, numbers, blocks, ids, refused, NULL);
 }
 
-const struct variant pci_portable = {"portable", match_text, match_numbers, usb_portable};
+const struct variant pci_portable = {"portable", match_text, match_numbers, usb_portable, row_ends_portable};

@@ -59,25 +59,42 @@ static inline uint32_t class_id_of(const uint8_t *t, uint32_t class_code)
     return t[CLASS_IDS + (uint8_t)(t[CLASS_START + pair] + interface)];
 }
 
+/* What following nodes takes of a table: in variables of a loop that stores, registers keep it. */
+struct pci_nodes {
+    const uint8_t *nodes, *displacements, *entries, *cells;
+    uint32_t multiplier, bucket_mask, shift, classes;
+};
+
+static inline struct pci_nodes pci_nodes_of(const struct pci_table *table)
+{
+    return (struct pci_nodes){
+        table->nodes_at,       table->sub_displacements, table->sub_entries,        table->cells,
+        table->sub_multiplier, table->sub_bucket_mask,   32 - table->sub_slot_bits, table->classes};
+}
+
+/* Where a node leads: the next cell. Without branches: whether a node has a row for the sub-ids cannot be
+ * foretold. */
+static inline uint32_t pci_next_cell(const struct pci_nodes *t, uint32_t number, uint32_t sub,
+                                     uint32_t class_id)
+{
+    const uint8_t *node = t->nodes + (size_t)number * 8;
+    uint32_t known = sub & load_u32(node), h = pci_sub_hash(known, number, t->multiplier);
+    uint32_t displacement = load_u16(t->displacements + (size_t)(h & t->bucket_mask) * 2);
+    uint64_t entry = load_u64(t->entries + (size_t)(h >> t->shift ^ displacement) * 8);
+    uint32_t other = -(uint32_t)((entry ^ ((uint64_t)number << 32 | known)) << 16 != 0);
+    uint32_t row = ((uint32_t)(entry >> 48) & ~other) | (load_u32(node + 4) & other);
+
+    return load_u16(t->cells + ((size_t)row * t->classes + class_id) * 2);
+}
+
 /* Follows nodes; PCI_ASK where there are more than the format allows. */
 static inline uint32_t pci_settle(const struct pci_table *table, uint32_t cell, uint32_t sub,
                                   uint32_t class_id)
 {
-    for (unsigned step = 0; cell & PCI_NODE; step++) {
-        uint32_t number = cell & ~PCI_NODE, h, displacement, row, known;
-        uint64_t entry;
-        const uint8_t *node;
-        if (cell == PCI_ASK || step == PCI_STEPS)
-            return PCI_ASK;
-        node = table->nodes_at + (size_t)number * 8;
-        known = sub & load_u32(node);
-        h = pci_sub_hash(known, number, table->sub_multiplier);
-        displacement = load_u16(table->sub_displacements + (size_t)(h & table->sub_bucket_mask) * 2);
-        entry = load_u64(table->sub_entries + (size_t)(h >> (32 - table->sub_slot_bits) ^ displacement) * 8);
-        row = (entry ^ ((uint64_t)number << 32 | known)) << 16 == 0 ? (uint32_t)(entry >> 48)
-                                                                    : load_u32(node + 4);
-        cell = pci_cell(table, row, class_id);
-    }
+    struct pci_nodes nodes = pci_nodes_of(table);
+
+    for (unsigned step = 0; cell & PCI_NODE && cell != PCI_ASK; step++)
+        cell = step < PCI_STEPS ? pci_next_cell(&nodes, cell & ~PCI_NODE, sub, class_id) : PCI_ASK;
     return cell;
 }
 

@@ -94,7 +94,7 @@ enum perfect_result perfect_build(const uint64_t *hashes, uint32_t count, struct
     struct work work = {0};
     enum perfect_result result = PERFECT_NO_MEMORY;
 
-    *perfect = (struct perfect){.size = count + count / 8 + 1, .buckets = count / KEYS_A_BUCKET + 1};
+    *perfect = (struct perfect){.size = count + count / 4 + 1, .buckets = count / KEYS_A_BUCKET + 1};
     perfect->displacements = calloc(perfect->buckets, sizeof *perfect->displacements);
     perfect->slots = malloc(((size_t)count + 1) * sizeof *perfect->slots);
     if (make_work(&work, perfect, count) && perfect->displacements && perfect->slots) {

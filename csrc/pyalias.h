@@ -282,7 +282,7 @@ pya_unsettled pya_ids_unsettled(const uint32_t *ids, uint64_t rows);
  * to be matched: order gets their numbers; returns how many. seen: zeros, one for each combination. */
 uint32_t pya_ids_combinations(const uint32_t *ids, uint64_t rows, uint8_t *seen, uint32_t *order);
 
-/* Makes answer ids of combinations: combination_ids[number]. */
+/* Makes answer ids of combinations: combination_ids[number], of which there must be one at least. */
 void pya_ids_number(uint32_t *ids, uint64_t rows, const uint32_t *combination_ids);
 
 /* Makes 0 of refused rows, whose numbers go to invalid, and of null rows, whose bits in validity (all

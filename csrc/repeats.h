@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ROWS_BLOCK = 32 };
+enum { ROWS_BLOCK = 64 };
 
 struct row {
     const uint8_t *text; /* NULL: a null row */

@@ -91,14 +91,24 @@ TARGET_INLINE void gather_u32(const uint8_t *table, uint32_t *looks)
         look_32(table, GATHERS, looks + i);
 }
 
-static const struct looks_of_block gathers = {gather_u16, gather_u32};
+TARGET_INLINE uint64_t marks(const uint32_t *numbers)
+{
+    uint64_t marked = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i += STEP)
+        marked |= (uint64_t)_mm512_movepi32_mask(_mm512_loadu_si512(numbers + i)) << i;
+    return marked;
+}
+
+static const struct looks_of_block loads = {look_u16, look_u32, marks};
+static const struct looks_of_block gathers = {gather_u16, gather_u32, marks};
 
 TARGET size_t usb_avx512(const struct usb_table *table, const struct usb_memory *memory,
                          const struct text_rows *rows, size_t blocks, uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return usb_to_ids(table, memory, rows, blocks, ids, refused, true, read_rows, plain_looks);
-    return usb_to_ids(table, memory, rows, blocks, ids, refused, false, read_rows, plain_looks);
+        return usb_to_ids(table, memory, rows, blocks, ids, refused, true, read_rows, loads);
+    return usb_to_ids(table, memory, rows, blocks, ids, refused, false, read_rows, loads);
 }
 
 TARGET size_t usb_avx512_gather(const struct usb_table *table, const struct usb_memory *memory,

@@ -18,9 +18,22 @@ struct usb_block {
 /* A look into a table for each row of a block: from places to what is there. */
 typedef void look_block(const uint8_t *table, uint32_t *looks);
 
+/* The rows of a block whose number has its highest bit. */
+typedef uint64_t mark_block(const uint32_t *numbers);
+
 struct looks_of_block {
     look_block *u16, *u32;
+    mark_block *marked;
 };
+
+INLINE uint64_t marked_rows(const uint32_t *numbers)
+{
+    uint64_t marked = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        marked |= (uint64_t)(numbers[i] >> 31) << i;
+    return marked;
+}
 
 INLINE void look_u16(const uint8_t *table, uint32_t *looks)
 {
@@ -71,17 +84,32 @@ INLINE void find_usb_vendor_rows(const struct usb_table *table, struct looks_of_
         rows[i] = rows[i] & 0xFFFF & -(uint32_t)(rows[i] >> 16 == keys[i] >> 16);
 }
 
-/* Follows the nodes of those rows of a block that have some. */
-INLINE void follow_nodes(const struct usb_table *table, struct looks_of_block look, struct usb_block *block,
-                         uint32_t *rows)
+/* The rows of a block whose cell is a node. */
+INLINE uint64_t rows_with_nodes(const struct usb_table *table, struct looks_of_block look,
+                                const uint32_t *rows)
 {
     uint32_t cells[PCI_BLOCK];
-    uint64_t nodes = 0;
 
     memcpy(cells, rows, sizeof cells);
     look.u16(table->cells, cells);
     for (unsigned i = 0; i < PCI_BLOCK; i++)
-        nodes |= (uint64_t)(cells[i] >> 15) << i;
+        cells[i] <<= 16; /* USB_NODE is the highest bit */
+    return look.marked(cells);
+}
+
+/* The rows of a block for which there is another row than the empty one. */
+INLINE uint64_t rows_with_some(struct looks_of_block look, const uint32_t *rows)
+{
+    uint32_t some[PCI_BLOCK];
+
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        some[i] = -rows[i]; /* a row has sixteen bits */
+    return look.marked(some);
+}
+
+INLINE void follow_nodes(const struct usb_table *table, struct usb_block *block, uint64_t nodes,
+                         uint32_t *rows)
+{
     for (; nodes != 0; nodes &= nodes - 1) {
         unsigned i = (unsigned)__builtin_ctzll(nodes);
         uint32_t words[FIELD_WORDS] = {block->words[0][i], block->words[1][i], block->words[2][i],
@@ -108,27 +136,21 @@ INLINE void recall_several(const struct usb_memory *memory, struct usb_block *bl
 INLINE void answer_usb_block(const struct usb_table *table, const struct usb_memory *memory,
                              struct looks_of_block look, struct usb_block *block, uint32_t *ids)
 {
-    uint32_t products[PCI_BLOCK], vendors[PCI_BLOCK], any = 0;
-    uint8_t more[PCI_BLOCK];
-    uint64_t several = 0;
+    uint32_t products[PCI_BLOCK], vendors[PCI_BLOCK], several[PCI_BLOCK];
 
     find_product_rows(table, look, block->words[0], products);
-    follow_nodes(table, look, block, products);
+    follow_nodes(table, block, rows_with_nodes(table, look, products), products);
     find_usb_vendor_rows(table, look, block->words[0], vendors);
-    for (unsigned i = 0; i < PCI_BLOCK; i++)
-        any |= vendors[i];
-    if (any)
-        follow_nodes(table, look, block, vendors);
+    /* Nearly all rows of vendors are nodes, so that it is not worth a look which. */
+    follow_nodes(table, block, rows_with_some(look, vendors), vendors);
     for (unsigned i = 0; i < PCI_BLOCK; i++) {
         uint32_t interface = block->interface_class[i], device = block->device_class[i];
         uint32_t met = (products[i] != 0) + (vendors[i] != 0) + (interface != 0) + (device != 0);
         ids[i] = (products[i] | vendors[i] | interface | device) & -(uint32_t)(met < 2);
-        more[i] = met > 1;
+        several[i] = 1 - met; /* its highest bit is set from two on */
     }
-    for (unsigned i = 0; i < PCI_BLOCK; i++)
-        several |= (uint64_t)more[i] << i;
     look.u16(table->cells, ids);
-    recall_several(memory, block, several, products, vendors, ids);
+    recall_several(memory, block, look.marked(several), products, vendors, ids);
 }
 
 INLINE void find_class_rows(const struct usb_table *table, struct usb_block *block)
@@ -141,7 +163,7 @@ INLINE void find_class_rows(const struct usb_table *table, struct usb_block *blo
     }
 }
 
-static const struct looks_of_block plain_looks = {look_u16, look_u32};
+static const struct looks_of_block plain_looks = {look_u16, look_u32, marked_rows};
 
 /* As read_pci_block; class rows too. */
 typedef bool read_usb_block(const struct usb_table *table, const struct text_rows *rows, size_t index,

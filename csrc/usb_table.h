@@ -61,27 +61,35 @@ static inline uint32_t usb_cell(const struct usb_table *table, uint32_t row)
     return load_u16(table->cells + (size_t)row * 2);
 }
 
+static inline bool usb_is_node(uint32_t cell)
+{
+    return (cell & USB_NODE) && cell != USB_ASK;
+}
+
+/* The row behind a node. Without a branch for whether the node knows the device: nothing foretells it. */
+static inline uint32_t usb_step(const struct usb_table *table, uint64_t rest, uint32_t cell)
+{
+    uint32_t number = cell & ~USB_NODE, h, displacement, missing;
+    const uint8_t *node = table->nodes_at + (size_t)number * USB_NODE_ENTRY, *found;
+    uint64_t known = rest & load_u64(node);
+
+    h = usb_rest_hash(known, number, table->rest_multiplier);
+    displacement = load_u16(table->rest_displacements + (size_t)(h & table->rest_bucket_mask) * 2);
+    found = table->rest_entries + (size_t)(h >> (32 - table->rest_slot_bits) ^ displacement) * USB_ENTRY;
+    missing = -(uint32_t)(((load_u64(found) ^ known) | (load_u16(found + 8) ^ number)) != 0);
+    return (load_u16(found + 10) & ~missing) | (load_u32(node + 8) & missing);
+}
+
 /* Follows the nodes of a row to a row that has an answer; false: ask the generic matcher. */
 static inline bool usb_follow(const struct usb_table *table, uint64_t rest, uint32_t *row)
 {
     uint32_t cell = usb_cell(table, *row);
 
-    for (unsigned step = 0; cell & USB_NODE; step++) {
-        uint32_t number = cell & ~USB_NODE, h, displacement;
-        const uint8_t *node, *found;
-        uint64_t known;
-        if (cell == USB_ASK || step == USB_STEPS)
-            return false;
-        node = table->nodes_at + (size_t)number * USB_NODE_ENTRY;
-        known = rest & load_u64(node);
-        h = usb_rest_hash(known, number, table->rest_multiplier);
-        displacement = load_u16(table->rest_displacements + (size_t)(h & table->rest_bucket_mask) * 2);
-        found = table->rest_entries + (size_t)(h >> (32 - table->rest_slot_bits) ^ displacement) * USB_ENTRY;
-        *row = load_u64(found) == known && load_u16(found + 8) == number ? load_u16(found + 10)
-                                                                         : load_u32(node + 8);
+    for (unsigned step = 0; usb_is_node(cell) && step < USB_STEPS; step++) {
+        *row = usb_step(table, rest, cell);
         cell = usb_cell(table, *row);
     }
-    return true;
+    return !(cell & USB_NODE);
 }
 
 /* The rows of a device by its packed words; false: ask the generic matcher. */

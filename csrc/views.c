@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "error.h"
-#include "pci_column.h"
+#include "mixed_rows.h"
 
 enum {
     VIEW_SIZE = 16,
@@ -110,8 +110,10 @@ static bool answer(const pya_image *image, pya_scratch *scratch, const struct un
                    uint32_t *ids)
 {
     uint32_t found[VIEWS_BLOCK];
+    struct mixed_rows mixed;
 
-    if (!match_mixed(image, scratch, unknown->rows, unknown->count, NULL, found))
+    mixed_start(&mixed, image, scratch, NULL);
+    if (!mixed_add(&mixed, unknown->rows, unknown->count, found) || !mixed_finish(&mixed))
         return false;
     for (unsigned i = 0; i < unknown->count; i++)
         ids[unknown->index[i]] = found[i];

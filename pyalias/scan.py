@@ -16,11 +16,11 @@ from pyalias.partial import PartialAnswer
 from pyalias.scan_rows import PARTIAL, RowAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, KeysView, Sequence
+    from collections.abc import Callable, Hashable, Iterator, KeysView, Sequence
 
     from pyalias.index import AliasIndex
     from pyalias.index_set import KernelCounts
-    from pyalias.inventory import Batch, Inventory
+    from pyalias.inventory import Batch
     from pyalias.scan_rows import RowWriter
 
 
@@ -57,9 +57,21 @@ class Summary(NamedTuple):
         return self.devices / self.seconds if self.seconds else 0.0
 
 
+class Batches(Protocol):
+    """What a scan reads: an ``Inventory``, or what stands for one."""
+
+    name: str
+    format: str
+    columns: tuple[str, ...]
+    rejected: int
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rows, once."""
+
+
 def scan(
     index: AliasIndex,
-    inventory: Inventory,
+    inventory: Batches,
     rows: RowWriter,
     write: Callable[[bytes], object],
     progress: Callable[[int], None] | None = None,
@@ -90,7 +102,7 @@ class Answerer(Protocol):
 
 def scan_with(
     answers: Answerer,
-    inventory: Inventory,
+    inventory: Batches,
     rows: RowWriter,
     write: Callable[[bytes], object],
     progress: Callable[[int], None] | None = None,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from pyalias.index_set import AliasIndexSet
-    from pyalias.inventory import Batch, Inventory
+    from pyalias.inventory import Batch
+    from pyalias.scan import Batches
     from pyalias.scan_rows import RowWriter
 
 _ADDED = ("matched", "unmatched", "invalid", "partial", "certain", "possible", "none")
@@ -28,7 +29,7 @@ _ADDED = ("matched", "unmatched", "invalid", "partial", "certain", "possible", "
 
 def scan_kernels(
     kernels: AliasIndexSet,
-    inventory: Inventory,
+    inventory: Batches,
     rows: RowWriter,
     write: Callable[[bytes], object],
     progress: Callable[[int], None] | None = None,

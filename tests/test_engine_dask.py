@@ -20,6 +20,7 @@ from pyalias.engines.job import Job, in_this_process
 from pyalias.errors import EngineError
 
 INDEX = pyalias.AliasIndex.compile([("pci:v1d*", "one"), ("pci:v1d2*", "two")])
+OTHER = pyalias.AliasIndex.compile([("pci:v2d*", "three")])
 
 
 @pytest.fixture
@@ -77,6 +78,16 @@ def test_a_worker_is_killed_and_the_result_is_that_of_one_machine():
         assert digests("out") == digests("whole")
         after = {path.name: path.stat().st_mtime_ns for path in Path("out").glob("part-*")}
         assert {name: after[name] for name in before} == before
+        # Of several kernels, by a column.
+        kernels = pyalias.AliasIndexSet.from_kernels({"host0000001": INDEX, "host0000002": OTHER})
+        devices = files.open_files(["d.parquet"], kernel_column="host")
+        alone, together = (
+            Job(kernels, devices, name, "parquet", resume=False).run(runner)
+            for name, runner in (("one", in_this_process), ("many", on_cluster(address)))
+        )
+        assert alone._replace(seconds=0) == together._replace(seconds=0)
+        assert [alone.unknown, alone.kernels["host0000002"].devices] == [80_000 - 120, 60]
+        assert digests("one") == digests("many")
         # A part that cannot be read is named; the others are not lost.
         data = Path("d.parquet").read_bytes()
         Path("d.parquet").write_bytes(data[: len(data) // 2])

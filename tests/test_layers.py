@@ -21,7 +21,8 @@ LAYERS = (
     {"_records", "aliases", "modalias", "names", "_binding", "atomic_file"},
     {"_arrow", "_arrow_stream", "_batch", "_memo", "answers", "packages", "kernels", "partial", "index"}
     | {"index_set"},
-    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"},
+    {"inventory", "scan_rows", "scan", "scan_kernels", "kmod", "pci", "vfio", "fleet", "engines"}
+    | {"report"},
     {"cli", "conformance"},
 )
 # Stricter than their layer.
@@ -43,6 +44,8 @@ OPTIONAL = {
     "dask",
     "distributed",
     "pyspark",
+    "jinja2",
+    "vl_convert",
 }
 
 
@@ -127,8 +130,10 @@ def test_c_opens_nothing_prints_nothing_and_asks_nobody(path: Path):
     """No files, no environment, no locale, no output, no process, nothing unsafe."""
     called = set(re.findall(r"\b([a-z_0-9]+)\s*\(", code_of(path)))
     assert called & set(FORBIDDEN) == set()
-    includes = re.findall(r"#include <(.*)>", path.read_text("ascii"))
-    assert set(includes) & {"fcntl.h", "unistd.h", "locale.h", "sys/mman.h", "sys/stat.h", "ctype.h"} == set()
+    includes = set(re.findall(r"#include <(.*)>", path.read_text("ascii")))
+    if path.name == "buffer.c":  # for madvise, of memory that malloc gave; mmap is forbidden there too
+        includes.remove("sys/mman.h")
+    assert includes & {"fcntl.h", "unistd.h", "locale.h", "sys/mman.h", "sys/stat.h", "ctype.h"} == set()
 
 
 @pytest.mark.parametrize("path", sorted(CORE.glob("*.[ch]")), ids=lambda path: path.name)

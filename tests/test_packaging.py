@@ -108,6 +108,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path):
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "pyalias").rglob("*.py")}
+    modules |= {str(path.relative_to(ROOT)) for path in (ROOT / "pyalias" / "report" / "page").iterdir()}
     assert modules - names == set()
     assert {"pyalias/py.typed", "pyalias/_native.pyi", "pyalias/_native.abi3.so"} <= names
     assert {name.partition("/")[0] for name in names} == {

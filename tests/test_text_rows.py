@@ -9,6 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -171,17 +172,53 @@ def test_nothing_is_read_behind_the_text(
             check_text(by_variant[variant], text)
 
 
+@EACH_VARIANT
+def test_arrow_rows_with_nulls_and_gaps(
+    variant: str, by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes]
+):
+    """Runs by offsets, from any bit of the bitmap on; a null row and an odd one now and then."""
+    index = by_variant[variant]
+    rows: list[bytes | None] = list(pci[:700])
+    for place in (0, 63, 64, 200, 401):
+        rows[place] = None
+    rows[300] = b"x" * PCI
+    rows[500] = b""
+    known = {row: row and alone(index, row) for row in rows}
+    wanted = [row if row is None else known[row] or () for row in rows]
+    for kind in (pa.binary(), pa.large_binary()):
+        column = pa.array(rows, kind)
+        for start in (*range(10), 63, 64, 65, 201, 202):
+            assert list(index.lookup_many(column[start:])) == wanted[start:]
+    # A null row may hold text: here the row that it hides is like its neighbours.
+    whole = pa.array(pci[:200], pa.binary())
+    _, offsets, data = whole.buffers()
+    valid = pa.py_buffer(bytes(0xFF if place != 12 else 0xFB for place in range(25)))
+    hidden = pa.Array.from_buffers(pa.binary(), 200, [valid, offsets, data])
+    assert list(index.lookup_many(hidden)) == [
+        None if place == 98 else alone(index, row) or () for place, row in enumerate(pci[:200])
+    ]
+
+
 def test_threads_take_runs_that_begin_anywhere(
     by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes], keys: list[bytes]
 ):
     index = by_variant[VARIANTS[-1]]
-    rows = (pci + keys[:500]) * 8
-    text = b"\n".join(rows)
-    one = index.lookup_many(text)
-    for threads in (2, 3, 5):
-        many = index.lookup_many(text, threads=threads)
-        assert list(many.ids) == list(one.ids)
-        assert many.invalid == one.invalid
+    alike = pci * 16
+    texts = {
+        "other rows": b"\n".join((pci + keys[:500]) * 8),
+        "rows as foreseen": b"\n".join(alike) + b"\n",
+        "rows as foreseen, without an end": b"\n".join(alike),
+        "fewer rows than foreseen": b"\n".join([*alike, b"x" * (15 * (PCI + 1) - 1)] * 2),
+        "more rows than foreseen": b"\n".join([*alike, b"\n" * (PCI - 1), *alike, b"", *alike]),
+        "as many in all, but not in each run": b"\n".join([b"x" * (PCI + PCI + 1), *alike, b"\n" * PCI]),
+    }
+    for name, text in texts.items():
+        one = index.lookup_many(text)
+        assert len(one) == len(text.removesuffix(b"\n").split(b"\n")), name
+        for threads in (2, 3, 5):
+            many = index.lookup_many(text, threads=threads)
+            assert list(many.ids) == list(one.ids), name
+            assert many.invalid == one.invalid, name
 
 
 def test_short_rows_first_then_none(by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes]):

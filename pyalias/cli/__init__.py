@@ -1,7 +1,7 @@
 """The command line: prints what the library returns.
 
-Exit codes: 0 done; 1 nothing found (lookup, explain, vfio choose); 2 wrong usage; 3 bad input or a failing
-system call; 130 interrupted; 141 the reader of the output went away.
+Exit codes: 0 done; 1 nothing found (lookup, explain, vfio choose) or something differs (diff); 2 wrong usage;
+3 bad input or a failing system call; 130 interrupted; 141 the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ COMMANDS = (
     "compile",
     "explain",
     "scan",
+    "report",
     "dump-bin",
     "write-bin",
     "modinfo",
     "minimal",
     "unused",
+    "diff",
     "vfio",
 )
 

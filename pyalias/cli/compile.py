@@ -10,14 +10,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pyalias.cli.sources import compile_source, read_source
 from pyalias.errors import LimitError
-from pyalias.index import AliasIndex
 from pyalias.index_set import AliasIndexSet, is_index_set
-from pyalias.kmod.binindex import is_bin_index
-from pyalias.packages import is_package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from pyalias.index import AliasIndex
 
 _EPILOG = """\
 The index is one file that opens in well under a millisecond and that processes share. It is written
@@ -37,7 +37,6 @@ exit codes:
   0 written   2 wrong usage   3 bad input, or the file cannot be written
 """
 _SUFFIXES = {".deb", ".rpm", ".tar", ".gz", ".xz", ".zst", ".bz2", ".tgz", ".txz", ".pyalias"}
-_INDEX_MAGIC = b"pyalias\x1a"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -89,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
                 for name, some in counts.items()
             }
     else:
-        with _read(options.source[0], options.release) as index:
+        with compile_source(options.source[0], options.release) as index:
             index.save(options.output)
             numbers = {
                 "aliases": index.counts.aliases,
@@ -104,13 +103,6 @@ def run(options: argparse.Namespace) -> int:
         parts = [f"{number:,} {name}" for name, number in numbers.items()]
         print(f"{options.output}: {', '.join(parts)}, {seconds * 1000:.0f} ms", file=sys.stderr)
     return 0
-
-
-def _read(source: str, release: str | None) -> AliasIndex:
-    path = Path(source)
-    if path.is_dir() or is_package(path):
-        return AliasIndex.from_modules(path, release=release)
-    return AliasIndex.from_bin_file(path) if is_bin_index(path) else AliasIndex.from_alias_file(path)
 
 
 def _read_kernels(sources: Iterable[str], release: str | None) -> dict[str, AliasIndex]:
@@ -132,15 +124,7 @@ def _kernels_of(source: str, release: str | None) -> dict[str, AliasIndex]:
         name, place = "", source
     if is_index_set(place) and not name:
         return dict(AliasIndexSet.open(place))
-    return {name or _name_of(place): AliasIndex.open(place) if _is_index(place) else _read(place, release)}
-
-
-def _is_index(source: str) -> bool:
-    path = Path(source)
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_INDEX_MAGIC)) == _INDEX_MAGIC
+    return {name or _name_of(place): read_source(place, release)}
 
 
 def _name_of(source: str) -> str:

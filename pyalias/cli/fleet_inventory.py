@@ -92,7 +92,7 @@ def _read(
     if name == _STANDARD:
         stream = sys.stdin.buffer
         devices.read(Inventory(stream, "standard input", **choices, rejects=rejects, partial=True))
-    elif _is_for_duckdb(name, options.format):
+    elif is_for_duckdb(name, options.format):
         from pyalias.engines.files import open_files  # noqa: PLC0415 an extra
 
         files = open_files([name], **choices, keep_rejects=rejects is not None)
@@ -102,7 +102,8 @@ def _read(
             devices.read(inventory)
 
 
-def _is_for_duckdb(name: str, form: str) -> bool:
+def is_for_duckdb(name: str, form: str) -> bool:
+    """Whether an inventory is one that only DuckDB reads."""
     is_glob = glob.has_magic(name) and not Path(name).exists()
     return form == "parquet" or is_glob or Path(name).suffix in _DUCKDB_FILES
 

@@ -152,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
         with AtomicFile(options.summary_json) as file:
             file.write(json.dumps(numbers, indent=2).encode() + b"\n")
     if not options.quiet:
-        print(_report(summary, index_source(options)), file=sys.stderr)
+        print(summary_text(summary, index_source(options)), file=sys.stderr)
     return 0
 
 
@@ -223,7 +223,8 @@ def _numbers(summary: Summary) -> dict[str, Any]:
     )
 
 
-def _report(summary: Summary, source: str) -> str:
+def summary_text(summary: Summary, source: str) -> str:
+    """What a scan counted, for the terminal."""
     top = list(summary.modules.items())[:_TOP_MODULES]
     lines = [
         ("devices", f"{summary.devices:,}"),

@@ -220,6 +220,29 @@ def fetch(connection: Any, query: str, name: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+def fetch_many(connection: Any, query: str, name: str, rows: int) -> Iterator[list[tuple[Any, ...]]]:
+    """The rows of a query about a file, some at a time.
+
+    Raises:
+        EngineError: DuckDB cannot read it.
+    """
+    duckdb = load("duckdb", "scan")
+    try:
+        # A result that is fetched from is made as it is asked for.
+        result = connection.execute(query)
+        while some := result.fetchmany(rows):
+            yield some
+    except duckdb.Error as error:
+        raise engine_error(error, name) from error
+
+
+def text_column(files: DeviceFiles, name: str) -> str:
+    """SQL for the text of a column of ``DeviceFiles.query``."""
+    if files.format == "jsonl" and name != files.column:
+        return f"{quoted(name)} ->> '$'"
+    return f"CAST({quoted(name)} AS VARCHAR)"
+
+
 def engine_error(error: Exception, name: str) -> EngineError:
     """What DuckDB said, on one line."""
     words = str(error).removeprefix("the Arrow stream failed: ")
