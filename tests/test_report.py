@@ -115,7 +115,7 @@ def test_a_fleet_of_many_batches(tmp_path: Path):
     check_against(count_slowly(small_index(), rows), report)
     chance.shuffle(rows)
     shuffled = report_of(tmp_path, write_csv(tmp_path / "b.csv", rows))
-    same = {"source": "", "summary": report.summary._replace(seconds=0)}
+    same = {"source": "", "created": "", "summary": report.summary._replace(seconds=0)}
     assert shuffled.summary._replace(seconds=0) == report.summary._replace(seconds=0)
     assert shuffled._replace(**same) == report._replace(**same)
 
@@ -163,6 +163,21 @@ def test_tables_say_what_they_leave_out(tmp_path: Path):
     assert (report.unmatched.total, report.unmatched.left_out) == (LONGEST_TABLE + 7, 7)
     assert len(report.unmatched.rows) == LONGEST_TABLE
     assert b"7 more rows are not on this page: it has the first 1,000 of 1,007." in render_page(report)
+
+
+def test_a_page_with_full_tables_is_not_large(tmp_path: Path):
+    """2 MB with 1,000 rows of the usual lengths in each table, however many rows there are."""
+    rows = []
+    for number in range(LONGEST_TABLE + 100):
+        ids = f"v{number:08X}d000010D3sv00008086sd0000A01F"
+        rows += [("h", text) for text in (f"pci:{ids}bc02sc00i00", f"pci:{ids}bc02sc00i*", f"pci:{ids}[")]
+        rows.append(("h", f"claimed{number:044}"))
+    index = pyalias.AliasIndex.compile([(f"claimed{n:044}", f"module_{n}") for n in range(len(rows) // 4)])
+    with open_inventory(write_csv(tmp_path / "fleet.csv", rows), partial=True) as inventory:
+        report = build_report(index, inventory, index_name="small")
+    tables = (report.unmatched, report.partial, report.invalid, report.modules)
+    assert [table.left_out for table in tables] == [100] * 4
+    assert len(render_page(report)) < 2_000_000
 
 
 def test_bad_rows_are_counted_and_shown(

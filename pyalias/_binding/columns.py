@@ -286,6 +286,12 @@ def gather(
     return ids
 
 
+def count_invalid(ids: SharedBuffer) -> int:
+    """How many unsettled ids are those of refused rows."""
+    count: int = lib.pya_ids_unsettled(ids_from(ids, 0), ids.size // 4).invalid
+    return count
+
+
 def settle(ids: SharedBuffer) -> Settled:
     """Make 0 of refused and null rows, in place, and tell which they are."""
     pointer, rows = ids_from(ids, 0), ids.size // 4
