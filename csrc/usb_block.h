@@ -84,9 +84,9 @@ INLINE void find_usb_vendor_rows(const struct usb_table *table, struct looks_of_
         rows[i] = rows[i] & 0xFFFF & -(uint32_t)(rows[i] >> 16 == keys[i] >> 16);
 }
 
-/* Follows the nodes of those rows of a block that have some. */
-INLINE void follow_nodes(const struct usb_table *table, struct looks_of_block look, struct usb_block *block,
-                         uint32_t *rows)
+/* The rows of a block whose cell is a node. */
+INLINE uint64_t rows_with_nodes(const struct usb_table *table, struct looks_of_block look,
+                                const uint32_t *rows)
 {
     uint32_t cells[PCI_BLOCK];
 
@@ -94,7 +94,23 @@ INLINE void follow_nodes(const struct usb_table *table, struct looks_of_block lo
     look.u16(table->cells, cells);
     for (unsigned i = 0; i < PCI_BLOCK; i++)
         cells[i] <<= 16; /* USB_NODE is the highest bit */
-    for (uint64_t nodes = look.marked(cells); nodes != 0; nodes &= nodes - 1) {
+    return look.marked(cells);
+}
+
+/* The rows of a block for which there is another row than the empty one. */
+INLINE uint64_t rows_with_some(struct looks_of_block look, const uint32_t *rows)
+{
+    uint32_t some[PCI_BLOCK];
+
+    for (unsigned i = 0; i < PCI_BLOCK; i++)
+        some[i] = -rows[i]; /* a row has sixteen bits */
+    return look.marked(some);
+}
+
+INLINE void follow_nodes(const struct usb_table *table, struct usb_block *block, uint64_t nodes,
+                         uint32_t *rows)
+{
+    for (; nodes != 0; nodes &= nodes - 1) {
         unsigned i = (unsigned)__builtin_ctzll(nodes);
         uint32_t words[FIELD_WORDS] = {block->words[0][i], block->words[1][i], block->words[2][i],
                                        block->words[3][i]};
@@ -120,15 +136,13 @@ INLINE void recall_several(const struct usb_memory *memory, struct usb_block *bl
 INLINE void answer_usb_block(const struct usb_table *table, const struct usb_memory *memory,
                              struct looks_of_block look, struct usb_block *block, uint32_t *ids)
 {
-    uint32_t products[PCI_BLOCK], vendors[PCI_BLOCK], several[PCI_BLOCK], any = 0;
+    uint32_t products[PCI_BLOCK], vendors[PCI_BLOCK], several[PCI_BLOCK];
 
     find_product_rows(table, look, block->words[0], products);
-    follow_nodes(table, look, block, products);
+    follow_nodes(table, block, rows_with_nodes(table, look, products), products);
     find_usb_vendor_rows(table, look, block->words[0], vendors);
-    for (unsigned i = 0; i < PCI_BLOCK; i++)
-        any |= vendors[i];
-    if (any)
-        follow_nodes(table, look, block, vendors);
+    /* Nearly all rows of vendors are nodes, so that it is not worth a look which. */
+    follow_nodes(table, block, rows_with_some(look, vendors), vendors);
     for (unsigned i = 0; i < PCI_BLOCK; i++) {
         uint32_t interface = block->interface_class[i], device = block->device_class[i];
         uint32_t met = (products[i] != 0) + (vendors[i] != 0) + (interface != 0) + (device != 0);

@@ -32,6 +32,8 @@ CASES = (
     "test_variants.py",  # every variant of the CPU on the same cases
     "test_usb.py::test_odd_rows_among_good_ones",
     "test_usb.py::test_made_up_patterns",
+    "test_mixed_rows.py",
+    "test_engines.py",  # Arrow streams in and out, and the consumers that let go of them
     "test_bad_input.py::test_long_and_odd_patterns_answer_as_the_oracle",
     "test_bad_input.py::test_hostile_keys",
     "test_corrupt_image.py::test_forged_images_are_refused_or_harmless[0]",
