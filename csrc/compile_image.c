@@ -171,7 +171,7 @@ static void put_sections(struct writer *w)
     copy_section(w, SECTION_IRREGULAR, &c->irregular);
     put_answers(w);
     copy_section(w, SECTION_CLASSES, &c->classes.text);
-    copy_section(w, SECTION_TAILS, &c->trie.tails.text);
+    copy_section(w, SECTION_TAILS, &c->trie.tails);
     bytes_extend(&w->out, TAILS_PADDING);
     end_section(w, SECTION_TAILS);
     copy_section(w, SECTION_NODES, &c->trie.nodes);
@@ -205,21 +205,21 @@ static void put_header(struct writer *w)
     store_u64(image + HEADER_CHECKSUM, image_checksum(image, w->out.size));
 }
 
-/* Memory that is not written to in the end costs nothing but addresses. */
-static size_t most_room(const struct compilation *c)
+/* About as much as the image will have: neighbouring patterns share most of their text. What is too much
+ * is never written to, and costs nothing but addresses. */
+static size_t likely_size(const struct compilation *c)
 {
-    return c->text_size + (size_t)c->builder->line_count * 32 + c->builder->modules.text.size +
+    return c->text_size / 2 + (size_t)c->builder->line_count * 32 + c->builder->modules.text.size +
            (size_t)c->builder->modules.count * MODULE_ENTRY + c->answers.text.size +
-           (size_t)c->answers.count * 4 + c->trie.tails.text.size + c->trie.nodes.size + c->trie.labels.size +
+           (size_t)c->answers.count * 4 + c->trie.tails.size + c->trie.nodes.size + c->trie.labels.size +
            c->fields.size + c->pci.size + c->usb.size;
 }
 
 int write_image(const struct compilation *c, uint8_t **image, size_t *size)
 {
     struct writer w = {.c = c};
-    uint8_t *fitting;
 
-    bytes_reserve(&w.out, most_room(c));
+    bytes_reserve(&w.out, likely_size(c));
     bytes_extend(&w.out, IMAGE_START);
     put_sections(&w);
     if (w.out.failed || w.out.size > INT32_MAX) {
@@ -227,8 +227,7 @@ int write_image(const struct compilation *c, uint8_t **image, size_t *size)
         return w.out.failed ? PYA_ENOMEM : PYA_ELIMIT;
     }
     put_header(&w);
-    fitting = realloc(w.out.data, w.out.size);
-    *image = fitting != NULL ? fitting : w.out.data;
+    *image = w.out.data;
     *size = w.out.size;
     return PYA_OK;
 }

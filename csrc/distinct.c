@@ -47,18 +47,30 @@ static uint64_t value_at(const pya_id_column *column, uint64_t row)
 {
     const uint8_t *p = (const uint8_t *)column->values + (column->first + row) * column->value_size;
     union {
-        uint8_t u8;
         uint16_t u16;
         uint32_t u32;
         uint64_t u64;
     } value;
     uint64_t number;
 
-    memcpy(&value, p, column->value_size);
-    number = column->value_size == 1   ? value.u8
-             : column->value_size == 2 ? value.u16
-             : column->value_size == 4 ? value.u32
-                                       : value.u64;
+    /* Of a size that the compiler knows each is one load, where a call of memcpy takes as long as the rest.
+     */
+    switch (column->value_size) {
+    case 1:
+        number = *p;
+        break;
+    case 2:
+        memcpy(&value.u16, p, 2);
+        number = value.u16;
+        break;
+    case 4:
+        memcpy(&value.u32, p, 4);
+        number = value.u32;
+        break;
+    default:
+        memcpy(&value.u64, p, 8);
+        number = value.u64;
+    }
     return column->is_signed && number >> (column->value_size * 8 - 1) ? UINT64_MAX : number;
 }
 

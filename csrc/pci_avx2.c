@@ -112,18 +112,29 @@ TARGET_INLINE bool read_block(const struct text_rows *rows, size_t index, bool l
     return !_mm256_testz_si256(bad, bad);
 }
 
+TARGET_INLINE uint64_t mark_by_8(const uint32_t *cells)
+{
+    uint64_t nodes = 0;
+
+    for (unsigned i = 0; i < PCI_BLOCK; i += 8) {
+        __m256i highest = _mm256_slli_epi32(load32(cells + i), 16);
+        nodes |= (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(highest)) << i;
+    }
+    return nodes;
+}
+
 TARGET static size_t match_text(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
                                 uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return text_to_ids(table, rows, blocks, ids, refused, true, read_block);
-    return text_to_ids(table, rows, blocks, ids, refused, false, read_block);
+        return text_to_ids(table, rows, blocks, ids, refused, true, read_block, mark_by_8);
+    return text_to_ids(table, rows, blocks, ids, refused, false, read_block, mark_by_8);
 }
 
 TARGET static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
                                    size_t blocks, uint32_t *ids, uint64_t *refused)
 {
-    return numbers_to_ids(table, numbers, blocks, ids, refused);
+    return numbers_to_ids(table, numbers, blocks, ids, refused, mark_by_8);
 }
 
 const struct variant pci_avx2 = {"avx2", match_text, match_numbers, usb_avx2, row_ends_avx2};

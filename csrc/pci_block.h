@@ -100,10 +100,13 @@ INLINE uint32_t class_of_bytes(const uint8_t *t, const uint8_t *class_code)
     return t[CLASS_IDS + (uint8_t)(t[CLASS_START + pair] + interface)];
 }
 
+/* The rows of a block whose cells are nodes; NULL where a CPU has no quick way to tell. */
+typedef uint64_t mark_nodes(const uint32_t *cells);
+
 /* From ids to cells; *block's refused rows get more where the table does not know. `first` is the place of
  * the block's first row in the group. */
 INLINE void find_cells(const struct pci_table *table, struct pci_block *block, struct pci_group *group,
-                       unsigned first, uint32_t *ids)
+                       unsigned first, uint32_t *ids, mark_nodes *mark)
 {
     uint8_t *classes = group->classes + first;
     uint32_t looks[PCI_BLOCK];
@@ -120,9 +123,9 @@ INLINE void find_cells(const struct pci_table *table, struct pci_block *block, s
         uint32_t cell = load_u16(table->cells + (size_t)looks[i] * 2);
         PLAIN(cell);
         ids[i] = cell;
-        nodes |= (uint64_t)(cell >> 15) << i;
+        nodes |= mark == NULL ? (uint64_t)(cell >> 15) << i : 0;
     }
-    for (; nodes != 0; nodes &= nodes - 1)
+    for (nodes = mark == NULL ? nodes : mark(ids); nodes != 0; nodes &= nodes - 1)
         group->nodes[group->node_count++] = first + (unsigned)__builtin_ctzll(nodes);
 }
 
@@ -201,7 +204,7 @@ INLINE void read_numbers(const struct pci_numbers *numbers, size_t at, struct pc
 }
 
 INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_numbers *numbers, size_t blocks,
-                             uint32_t *ids, uint64_t *refused)
+                             uint32_t *ids, uint64_t *refused, mark_nodes *mark)
 {
     struct pci_block block;
     struct pci_group group;
@@ -212,7 +215,7 @@ INLINE size_t numbers_to_ids(const struct pci_table *table, const struct pci_num
         for (; b < end; b++) {
             unsigned first = (unsigned)(b - start) * PCI_BLOCK;
             read_numbers(numbers, b * PCI_BLOCK, &block, group.sub + first);
-            find_cells(table, &block, &group, first, ids + b * PCI_BLOCK);
+            find_cells(table, &block, &group, first, ids + b * PCI_BLOCK, mark);
             refused[b] = block.refused;
         }
         follow_pci_nodes(table, &group, ids + start * PCI_BLOCK, refused + start);
@@ -249,7 +252,8 @@ typedef bool read_pci_block(const struct text_rows *rows, size_t index, bool lis
                             uint32_t *sub);
 
 INLINE size_t text_to_ids(const struct pci_table *table, const struct text_rows *rows, size_t blocks,
-                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_rows)
+                          uint32_t *ids, uint64_t *refused, bool listed, read_pci_block *read_rows,
+                          mark_nodes *mark)
 {
     struct pci_block block;
     struct pci_group group;
@@ -263,7 +267,7 @@ INLINE size_t text_to_ids(const struct pci_table *table, const struct text_rows 
             unsigned first = (unsigned)(b - start) * PCI_BLOCK;
             bool bad = read_rows(rows, b * PCI_BLOCK, listed, &block, group.sub + first);
             block.refused = bad ? rows_without_form(rows, b * PCI_BLOCK, listed) : 0;
-            find_cells(table, &block, &group, first, ids + b * PCI_BLOCK);
+            find_cells(table, &block, &group, first, ids + b * PCI_BLOCK, mark);
             refused[b] = block.refused;
             if (bad)
                 blocks = end = b + 1;

@@ -1,5 +1,5 @@
 /*
- * Rows of pci text by vectors of 16 bytes (bytes16.h).
+ * Rows of pci text by vectors of 16 bytes (bytes16.h). An includer says how nodes are marked: MARK_NODES.
  */
 /* What a block's rows have in common, and what was wrong with them. */
 struct shape {
@@ -72,12 +72,12 @@ TARGET static size_t match_text(const struct pci_table *table, const struct text
                                 uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return text_to_ids(table, rows, blocks, ids, refused, true, read_block);
-    return text_to_ids(table, rows, blocks, ids, refused, false, read_block);
+        return text_to_ids(table, rows, blocks, ids, refused, true, read_block, MARK_NODES);
+    return text_to_ids(table, rows, blocks, ids, refused, false, read_block, MARK_NODES);
 }
 
 TARGET static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers,
                                    size_t blocks, uint32_t *ids, uint64_t *refused)
 {
-    return numbers_to_ids(table, numbers, blocks, ids, refused);
+    return numbers_to_ids(table, numbers, blocks, ids, refused, MARK_NODES);
 }

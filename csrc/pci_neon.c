@@ -19,6 +19,7 @@ static inline uint16x8_t join_words(uint16x8_t values)
 }
 
 #define USB_FUNCTION usb_neon
+#define MARK_NODES NULL
 #include "bytes16.h"
 #include "pci_bytes16.h"
 #include "usb_bytes16.h"

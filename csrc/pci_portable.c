@@ -36,14 +36,14 @@ static size_t match_text(const struct pci_table *table, const struct text_rows *
                          uint32_t *ids, uint64_t *refused)
 {
     if (rows->at != NULL)
-        return text_to_ids(table, rows, blocks, ids, refused, true, read_block);
-    return text_to_ids(table, rows, blocks, ids, refused, false, read_block);
+        return text_to_ids(table, rows, blocks, ids, refused, true, read_block, NULL);
+    return text_to_ids(table, rows, blocks, ids, refused, false, read_block, NULL);
 }
 
 static size_t match_numbers(const struct pci_table *table, const struct pci_numbers *numbers, size_t blocks,
                             uint32_t *ids, uint64_t *refused)
 {
-    return numbers_to_ids(table, numbers, blocks, ids, refused);
+    return numbers_to_ids(table, numbers, blocks, ids, refused, NULL);
 }
 
 const struct variant pci_portable = {"portable", match_text, match_numbers, usb_portable, row_ends_portable};

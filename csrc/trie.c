@@ -86,22 +86,30 @@ static uint8_t *put_tail(const struct trie *trie, uint8_t *out, const uint8_t *t
     return out;
 }
 
+/* A tail of tokens that have none yet. False when out of memory. */
+static bool make_tail(struct trie *trie, const uint8_t *tokens, size_t count)
+{
+    uint8_t *tail = bytes_room(&trie->tails, count * TOKEN_TAIL + 1);
+
+    bytes_push_u32(&trie->rest_tails, (uint32_t)trie->tails.size);
+    if (tail != NULL)
+        trie->tails.size += (size_t)(put_tail(trie, tail, tokens, count) - tail);
+    return tail != NULL && !trie->rest_tails.failed && trie->tails.size <= INT32_MAX;
+}
+
 static bool find_tail(struct trie *trie, const uint8_t *tokens, size_t count)
 {
-    uint8_t *tail;
-    uint32_t id = INTERN_FAILED;
+    uint32_t id;
 
     if (trie->last_tokens != NULL && count == trie->last_count &&
         memcmp(tokens, trie->last_tokens, count) == 0)
         return true;
-    tail = bytes_room(&trie->tail, count * TOKEN_TAIL + 1);
-    if (tail != NULL)
-        id = intern(&trie->tails, tail, (size_t)(put_tail(trie, tail, tokens, count) - tail));
-    if (id == INTERN_FAILED)
+    id = intern(&trie->rests, tokens, count);
+    if (id == INTERN_FAILED || ((size_t)id * 4 == trie->rest_tails.size && !make_tail(trie, tokens, count)))
         return false;
     trie->last_tokens = tokens;
     trie->last_count = count;
-    trie->last_tail = trie->tails.strings[id].offset;
+    trie->last_tail = load_u32(trie->rest_tails.data + (size_t)id * 4);
     return true;
 }
 
@@ -336,8 +344,9 @@ void trie_free(struct trie *trie)
 {
     bytes_free(&trie->nodes);
     bytes_free(&trie->labels);
-    bytes_free(&trie->tail);
-    intern_free(&trie->tails);
+    bytes_free(&trie->tails);
+    intern_free(&trie->rests);
+    bytes_free(&trie->rest_tails);
     free(trie->number_of_value);
     free(trie->tail_of_number);
     free(trie->queue);

@@ -22,13 +22,14 @@ struct string_range {
 struct trie {
     struct interner *classes; /* the sets that class tokens name; those of first bytes are added */
     struct bytes_vector nodes, labels;
-    struct interner tails;     /* a tail's offset is that of its interned string */
-    uint32_t *number_of_value; /* to be filled: in the order of the nodes, from 0 on */
-    uint32_t *tail_of_number;  /* likewise, for the values that become leaves */
+    struct bytes_vector tails;
+    struct interner rests;          /* the tokens that tails were made of */
+    struct bytes_vector rest_tails; /* u32: the tail of each */
+    uint32_t *number_of_value;      /* to be filled: in the order of the nodes, from 0 on */
+    uint32_t *tail_of_number;       /* likewise, for the values that become leaves */
     uint32_t value_count, node_count;
     struct string_range *queue; /* the ranges that become nodes, in their order */
     size_t queued, room;
-    struct bytes_vector tail;   /* room for the one in the making */
     const uint8_t *last_tokens; /* those of the leaf before, and its tail: neighbours end alike */
     size_t last_count;
     uint32_t last_tail;

@@ -10,7 +10,7 @@ import os
 from itertools import pairwise
 
 from pyalias import _binding
-from pyalias._binding import Search, SharedBuffer
+from pyalias._binding import IdsOfRun, Search, SharedBuffer
 from pyalias._records import NamedTuple
 from pyalias.errors import ColumnError, LimitError
 
@@ -78,16 +78,18 @@ class Batch:
             | {0, len(data)}
         )
         runs = [Run(start, end - start) for start, end in pairwise(cuts)]
-        parts: dict[int, SharedBuffer] = {}
+        places = _places(data, runs, separator)
+        found: dict[int, IdsOfRun] = {}
 
         def match(search: Search, run: Run) -> None:
-            parts[run.first] = search.match_text(data, run.first, run.first + run.size, separator)
+            end = run.first + run.size
+            found[run.first] = search.match_text(data, run.first, end, separator, places.get(run.first))
 
         def number(search: Search, run: Run) -> None:
-            search.number(parts[run.first], 0, parts[run.first].size // 4, self._numbers)
+            search.number(*found[run.first], self._numbers)
 
         self._search(runs, match, number)
-        return _binding.joined([parts[run.first] for run in runs])
+        return _binding.joined_runs([found[run.first] for run in runs])
 
     def gather(
         self, values: SharedBuffer, indices: Any, size: int, first: int, rows: int, validity: Any
@@ -138,6 +140,21 @@ class Batch:
         finally:
             for search in searches:
                 search.finish()
+
+
+def _places(data: Any, runs: Sequence[Run], separator: bytes) -> dict[int, IdsOfRun]:
+    """Where the ids of several runs of a text will stand if all of its rows are as long as the first ones.
+
+    No run has then to wait for those before it, nor to be copied behind them.
+    """
+    if len(runs) < 2:
+        return {}
+    length = _binding.row_length(data, separator)
+    size = len(data) if data[len(data) - 1] == separator[0] else len(data) + 1
+    if length is None or size % length or any(run.first % length for run in runs):
+        return {}
+    ids = SharedBuffer(4 * (size // length))
+    return {run.first: IdsOfRun(ids, run.first // length, -(-run.size // length)) for run in runs}
 
 
 def _each(tasks: Sequence[Callable[[], None]]) -> None:

@@ -262,6 +262,11 @@ def bus_of(text: str) -> str:
     return _BUS_BY_NORMALISED_NAME.get(bus.removesuffix("*").replace("-", "_"), "") if colon else ""
 
 
+def field_names(bus: str) -> tuple[tuple[str, str], ...]:
+    """The fields of a bus in order, each with the text before it."""
+    return tuple((part.marker, part.name) for part in _LAYOUTS[bus][0])
+
+
 def parse_modalias(text: str) -> Modalias:
     """Read a device's modalias or an alias pattern.
 

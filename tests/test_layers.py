@@ -130,8 +130,10 @@ def test_c_opens_nothing_prints_nothing_and_asks_nobody(path: Path):
     """No files, no environment, no locale, no output, no process, nothing unsafe."""
     called = set(re.findall(r"\b([a-z_0-9]+)\s*\(", code_of(path)))
     assert called & set(FORBIDDEN) == set()
-    includes = re.findall(r"#include <(.*)>", path.read_text("ascii"))
-    assert set(includes) & {"fcntl.h", "unistd.h", "locale.h", "sys/mman.h", "sys/stat.h", "ctype.h"} == set()
+    includes = set(re.findall(r"#include <(.*)>", path.read_text("ascii")))
+    if path.name == "buffer.c":  # for madvise, of memory that malloc gave; mmap is forbidden there too
+        includes.remove("sys/mman.h")
+    assert includes & {"fcntl.h", "unistd.h", "locale.h", "sys/mman.h", "sys/stat.h", "ctype.h"} == set()
 
 
 @pytest.mark.parametrize("path", sorted(CORE.glob("*.[ch]")), ids=lambda path: path.name)

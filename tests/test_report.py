@@ -115,7 +115,7 @@ def test_a_fleet_of_many_batches(tmp_path: Path):
     check_against(count_slowly(small_index(), rows), report)
     chance.shuffle(rows)
     shuffled = report_of(tmp_path, write_csv(tmp_path / "b.csv", rows))
-    same = {"source": "", "summary": report.summary._replace(seconds=0)}
+    same = {"source": "", "created": "", "summary": report.summary._replace(seconds=0)}
     assert shuffled.summary._replace(seconds=0) == report.summary._replace(seconds=0)
     assert shuffled._replace(**same) == report._replace(**same)
 
@@ -162,7 +162,37 @@ def test_tables_say_what_they_leave_out(tmp_path: Path):
     report = report_of(tmp_path, write_csv(tmp_path / "fleet.csv", rows))
     assert (report.unmatched.total, report.unmatched.left_out) == (LONGEST_TABLE + 7, 7)
     assert len(report.unmatched.rows) == LONGEST_TABLE
-    assert b"7 more rows are not on this page: it has the first 1,000 of 1,007." in render_page(report)
+    assert b"7 rows are not on this page: it has 1,000 of 1,007." in render_page(report)
+
+
+def test_system_devices_do_not_crowd_out_others(tmp_path: Path):
+    """There are more of them than a table has rows, all on more hosts than the others."""
+    system = [f"pci:v00001234d{number:08X}sv*sd*bc06sc00i00" for number in range(LONGEST_TABLE + 50)]
+    others = [f"pci:v00004321d{number:08X}sv*sd*bc02sc00i00" for number in range(30)]
+    rows = [(host, device) for host in "ab" for device in system] + [("a", device) for device in others]
+    report = report_of(tmp_path, write_csv(tmp_path / "fleet.csv", rows))
+    shown = [row.modalias for row in report.unmatched.rows]
+    assert shown == [*system[: LONGEST_TABLE - len(others)], *others]
+    assert report.unmatched.left_out == 50 + len(others)
+    many = [(host, f"none:{number:04}") for number in range(LONGEST_TABLE) for host in "ab"]
+    report = report_of(tmp_path, write_csv(tmp_path / "fleet.csv", rows + many))
+    assert [row.system for row in report.unmatched.rows].count(True) == LONGEST_TABLE // 2
+    assert len(report.unmatched.rows) == LONGEST_TABLE
+
+
+def test_a_page_with_full_tables_is_not_large(tmp_path: Path):
+    """2 MB with 1,000 rows of the usual lengths in each table, however many rows there are."""
+    rows = []
+    for number in range(LONGEST_TABLE + 100):
+        ids = f"v{number:08X}d000010D3sv00008086sd0000A01F"
+        rows += [("h", text) for text in (f"pci:{ids}bc02sc00i00", f"pci:{ids}bc02sc00i*", f"pci:{ids}[")]
+        rows.append(("h", f"claimed{number:044}"))
+    index = pyalias.AliasIndex.compile([(f"claimed{n:044}", f"module_{n}") for n in range(len(rows) // 4)])
+    with open_inventory(write_csv(tmp_path / "fleet.csv", rows), partial=True) as inventory:
+        report = build_report(index, inventory, index_name="small")
+    tables = (report.unmatched, report.partial, report.invalid, report.modules)
+    assert [table.left_out for table in tables] == [100] * 4
+    assert len(render_page(report)) < 2_000_000
 
 
 def test_bad_rows_are_counted_and_shown(
@@ -435,6 +465,12 @@ def test_plain_text(text: str, expected: str):
     assert plain_text(text) == expected
 
 
+def test_bytes_that_are_no_text(tmp_path: Path):
+    (tmp_path / "fleet.csv").write_bytes(b"host,modalias\nh\xff,none\xfe\x00\n")
+    page = render_page(report_of(tmp_path, tmp_path / "fleet.csv")).decode("utf-8")
+    assert r"<code>none\xfe\x00</code>" in page
+
+
 # ---- the command ----
 
 
@@ -455,11 +491,16 @@ def test_page_to_standard_output_and_no_half_page(
 
 
 @pytest.mark.parametrize("library", ["jinja2", "vl_convert"])
-def test_a_library_that_is_missing_is_named(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_library_that_is_missing_is_named(
+    library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     monkeypatch.setitem(__import__("sys").modules, library, None)
     report = report_of(tmp_path, write_csv(tmp_path / "fleet.csv", [("h", "none")]))
     with pytest.raises(MissingLibraryError, match=r"pip install 'pyalias-kmod\[report\]'"):
         render_page(report)
+    # Said before a long scan begins.
+    assert main(["report", str(tmp_path / "missing"), "--output", str(tmp_path / "page.html")]) == 3
+    assert f"{library}: pip install" in capsys.readouterr().err
 
 
 def test_the_same_report_is_the_same_page(tmp_path: Path):

@@ -94,7 +94,7 @@ def test_the_figures_are_the_summarys(browser: Browser, page: Path, report: Repo
         "... other than system devices": [f"{rest.hosts_unmatched}", f"{rest.hosts_unmatched / 40:.1%}"],
         "Devices": [f"{summary.devices:,}", f"{summary.distinct:,} distinct"],
         "Unclaimed devices": [f"{summary.unmatched:,}", f"{report.unmatched.total} distinct"],
-        "Modules in use": [str(len(summary.modules))],
+        "Modules that claim devices": [str(len(summary.modules))],
     }  # fmt: skip
     assert totals.devices == summary.devices
     assert browser.errors() == []

@@ -203,13 +203,22 @@ def test_threads_take_runs_that_begin_anywhere(
     by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes], keys: list[bytes]
 ):
     index = by_variant[VARIANTS[-1]]
-    rows = (pci + keys[:500]) * 8
-    text = b"\n".join(rows)
-    one = index.lookup_many(text)
-    for threads in (2, 3, 5):
-        many = index.lookup_many(text, threads=threads)
-        assert list(many.ids) == list(one.ids)
-        assert many.invalid == one.invalid
+    alike = pci * 16
+    texts = {
+        "other rows": b"\n".join((pci + keys[:500]) * 8),
+        "rows as foreseen": b"\n".join(alike) + b"\n",
+        "rows as foreseen, without an end": b"\n".join(alike),
+        "fewer rows than foreseen": b"\n".join([*alike, b"x" * (15 * (PCI + 1) - 1)] * 2),
+        "more rows than foreseen": b"\n".join([*alike, b"\n" * (PCI - 1), *alike, b"", *alike]),
+        "as many in all, but not in each run": b"\n".join([b"x" * (PCI + PCI + 1), *alike, b"\n" * PCI]),
+    }
+    for name, text in texts.items():
+        one = index.lookup_many(text)
+        assert len(one) == len(text.removesuffix(b"\n").split(b"\n")), name
+        for threads in (2, 3, 5):
+            many = index.lookup_many(text, threads=threads)
+            assert list(many.ids) == list(one.ids), name
+            assert many.invalid == one.invalid, name
 
 
 def test_short_rows_first_then_none(by_variant: dict[str, pyalias.AliasIndex], pci: list[bytes]):

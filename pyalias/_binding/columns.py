@@ -19,6 +19,9 @@ ROWS_OFFSETS32: Final[int] = lib.PYA_ROWS_OFFSETS32
 ROWS_OFFSETS64: Final[int] = lib.PYA_ROWS_OFFSETS64
 ROWS_VIEWS: Final[int] = lib.PYA_ROWS_VIEWS
 
+# Bytes of a text that stand for the rest.
+_SAMPLE = 1 << 12
+
 # Rows of a list are matched in parts that stay in the cache.
 _LIST_ROWS = 4096
 _LIST_BYTES = 64 * _LIST_ROWS
@@ -73,6 +76,21 @@ def text_bytes(text: Buffer) -> Any:
     return ffi.from_buffer("uint8_t[]", text)
 
 
+class IdsOfRun(NamedTuple):
+    """Where the ids of a run of rows stand, or will."""
+
+    ids: SharedBuffer
+    first: int
+    rows: int
+
+
+def row_length(text: Any, separator: bytes) -> int | None:
+    """The bytes, separator included, that each of a text's first rows has if they all seem to be alike."""
+    end = row_end(text, min(len(text), _SAMPLE) - 1, separator)
+    rows = lib.pya_count_rows(text, end, separator[0])
+    return end // rows if end % rows == 0 else None
+
+
 def row_end(text: Any, at: int, separator: bytes) -> int:
     """Where the row of a text that a byte belongs to ends, behind its separator."""
     end: int = lib.pya_row_end(text, len(text), at, separator[0])
@@ -101,33 +119,51 @@ class Search:
         code = lib.pya_match_column(self._image.handle, self._scratch, column, ids, self._error)
         raise_error(code, self._error)
 
-    def match_text(self, text: Any, start: int, end: int, separator: bytes) -> SharedBuffer:
-        """The ids of the rows that stand in a text from one byte to another."""
+    def match_text(
+        self, text: Any, start: int, end: int, separator: bytes, place: IdsOfRun | None = None
+    ) -> IdsOfRun:
+        """The ids of the rows that stand in a text from one byte to another.
+
+        They stand at ``place`` if just as many rows are foreseen there; otherwise in memory of their own.
+        """
         matched = ffi.new("pya_matched *")
-        rows = 0
+        if place is not None:
+            self._match_text(text + start, end - start, separator, *place, matched)
+            if (matched.bytes, matched.rows) == (end - start, place.rows):
+                return place
         # As many rows as there would be if all were as short as the first ones, and one block more.
-        sample = min(end - start, 1 << 12)
+        sample = min(end - start, _SAMPLE)
         sampled = lib.pya_count_rows(text + start, sample, separator[0])
         ids = SharedBuffer(4 * (sampled * (end - start) // max(sample, 1) + lib.PYA_TEXT_ROWS))
+        rows = matched.rows
+        if place is not None:
+            ffi.memmove(ids.pointer, ids_from(place.ids, place.first), 4 * rows)
+        start += matched.bytes
         while start < end:
-            code = lib.pya_match_text(
-                self._image.handle,
-                self._scratch,
-                text + start,
-                end - start,
-                separator[0],
-                ids_from(ids, rows),
-                ids.size // 4 - rows,
-                matched,
-                self._error,
-            )
-            raise_error(code, self._error)
+            room = ids.size // 4 - rows
+            self._match_text(text + start, end - start, separator, ids, rows, room, matched)
             rows += matched.rows
             start += matched.bytes
             if start < end:
                 ids.resize(ids.size * 3 // 2 + 4 * lib.PYA_TEXT_ROWS)
         ids.resize(4 * rows)
-        return ids
+        return IdsOfRun(ids, 0, rows)
+
+    def _match_text(
+        self, text: Any, size: int, separator: bytes, ids: SharedBuffer, first: int, room: int, matched: Any
+    ) -> None:
+        code = lib.pya_match_text(
+            self._image.handle,
+            self._scratch,
+            text,
+            size,
+            separator[0],
+            ids_from(ids, first),
+            room,
+            matched,
+            self._error,
+        )
+        raise_error(code, self._error)
 
     def match_list(self, rows: Sequence[Any], first: int, count: int, ids: SharedBuffer) -> None:
         """Match rows of a list of ``str`` and ``bytes`` from one on, into their place among the ids.
@@ -250,6 +286,12 @@ def gather(
     return ids
 
 
+def count_invalid(ids: SharedBuffer) -> int:
+    """How many unsettled ids are those of refused rows."""
+    count: int = lib.pya_ids_unsettled(ids_from(ids, 0), ids.size // 4).invalid
+    return count
+
+
 def settle(ids: SharedBuffer) -> Settled:
     """Make 0 of refused and null rows, in place, and tell which they are."""
     pointer, rows = ids_from(ids, 0), ids.size // 4
@@ -281,6 +323,19 @@ def joined(parts: Sequence[SharedBuffer]) -> SharedBuffer:
     for part in parts:
         ffi.memmove(whole.pointer + at, part.pointer, part.size)
         at += part.size
+    return whole
+
+
+def joined_runs(runs: Sequence[IdsOfRun]) -> SharedBuffer:
+    """The ids of runs that follow each other as one: without a copy where they stand so."""
+    rows = sum(run.rows for run in runs)
+    if runs and all(run.ids is runs[0].ids for run in runs) and runs[0].ids.size == 4 * rows:
+        return runs[0].ids
+    whole = SharedBuffer(4 * rows)
+    at = 0
+    for run in runs:
+        ffi.memmove(ids_from(whole, at), ids_from(run.ids, run.first), 4 * run.rows)
+        at += run.rows
     return whole
 
 

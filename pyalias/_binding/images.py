@@ -117,9 +117,10 @@ def chosen_variant() -> int:
     Raises:
         PyaliasError: this CPU has no such variant.
     """
-    known, wanted = variants(), os.environ.get("PYALIAS_CPU")
+    wanted = os.environ.get("PYALIAS_CPU")
     if not wanted:
-        return len(known) - 1
+        return int(lib.pya_variant_count()) - 1
+    known = variants()
     if wanted not in known:
         raise PyaliasError(
             f"the environment variable PYALIAS_CPU is {wanted!r}: expected one of {', '.join(known)}, "

@@ -66,8 +66,10 @@ class SharedAnswers(NamesTable):
     def translated(self, ids: SharedBuffer, table: NamesTable) -> SharedBuffer:
         """The ids here for ids of a kernel's table."""
         found = self._gathered(ids, table)
-        if _binding.settle(found).invalid:
-            self._learn(set(ids.view().cast("I")), table)
+        if _binding.count_invalid(found):
+            counts = SharedBuffer(8 * len(table))
+            _binding.count_ids(ids, counts)
+            self._learn([answer for answer, count in enumerate(counts.view().cast("Q")) if count], table)
             found = self._gathered(ids, table)
         return found
 

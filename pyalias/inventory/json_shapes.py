@@ -5,6 +5,7 @@ A function ``*_rows`` finds the devices of one document, a ``*_device`` makes th
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyalias.inventory import hw_probe
@@ -13,7 +14,7 @@ from pyalias.inventory.json_layout import Layout, Row, Shape, build_record, dig,
 from pyalias.inventory.records import DeviceRecord, FieldError, make_record, take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 # ---- osquery: the tables pci_devices and usb_devices ----
@@ -120,10 +121,6 @@ def _ironic_rows(document: dict[str, Any]) -> Iterator[Row]:
     yield Row(document)
 
 
-def _ironic_device(row: Row) -> DeviceRecord:
-    return build_record(_IRONIC, row)
-
-
 # ---- MAAS: machine-resources (LXD's resources), or the devices of its API ----
 
 _MAAS = Layout(vendor="vendor_id", device="product_id", slot="pci_address", driver="driver")
@@ -169,14 +166,6 @@ _REDFISH = Layout(
     pci_class="ClassCode",
     revision="RevisionId",
 )
-
-
-def _redfish_rows(document: dict[str, Any]) -> Iterator[Row]:
-    """A function, or a collection of them whose members were expanded (``?$expand=.``)."""
-    if "Members" in document:
-        yield from map(Row, dig(document, "Members", kind=list))
-    else:
-        yield Row(document)
 
 
 def _redfish_device(row: Row) -> DeviceRecord:
@@ -283,13 +272,6 @@ _VSPHERE_IDS = {
 }
 
 
-def _vsphere_rows(document: dict[str, Any]) -> Iterator[Row]:
-    if "pciDevice" in document:
-        yield from map(Row, dig(document, "pciDevice", kind=list))
-    else:
-        yield Row(document)
-
-
 def _vsphere_device(row: Row) -> DeviceRecord:
     entry = row.entry
     for key in ("vendorId", "deviceId", "classId"):
@@ -305,6 +287,15 @@ def _vsphere_device(row: Row) -> DeviceRecord:
     )
 
 
+def _one_or_many(key: str) -> Callable[[dict[str, Any]], Iterator[Row]]:
+    """A document is a device by itself, or has many in an array of that key."""
+
+    def find_rows(document: dict[str, Any]) -> Iterator[Row]:
+        yield from map(Row, dig(document, key, kind=list) if key in document else [document])
+
+    return find_rows
+
+
 def _each(document: dict[str, Any]) -> Iterator[Row]:
     yield Row(document)
 
@@ -312,11 +303,12 @@ def _each(document: dict[str, Any]) -> Iterator[Row]:
 SHAPES = {
     "osquery": Shape(_osquery_rows, _osquery_device),
     "nfd": Shape(_nfd_rows, _nfd_device),
-    "ironic": Shape(_ironic_rows, _ironic_device),
+    "ironic": Shape(_ironic_rows, partial(build_record, _IRONIC)),
     "maas": Shape(_maas_rows, _maas_device),
-    "redfish": Shape(_redfish_rows, _redfish_device),
+    # a collection's members, where they were expanded (?$expand=.)
+    "redfish": Shape(_one_or_many("Members"), _redfish_device),
     "nixos-facter": Shape(_facter_rows, _facter_device),
     "jc": Shape(_each, _jc_device),
-    "vsphere": Shape(_vsphere_rows, _vsphere_device),
+    "vsphere": Shape(_one_or_many("pciDevice"), _vsphere_device),
     "hw-probe-json": hw_probe.JSON_SHAPE,
 }

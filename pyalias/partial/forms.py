@@ -11,6 +11,7 @@ import re
 from functools import cached_property
 from typing import NamedTuple
 
+from pyalias.modalias import field_names
 from pyalias.partial.boxes import ANY_DIGIT, LANE, Lanes, lanes, number_box
 
 _FIELD_PATTERN = rb"((?:[0-9A-F?*]|\[[0-9A-F-]+\])*)"
@@ -96,32 +97,15 @@ class Form:
         return self.prefix + "".join(parts)
 
 
-def _fields(*fields: tuple[str, str, int, int]) -> tuple[FormField, ...]:
-    return tuple(FormField(*field) for field in fields)
+def _fields(bus: str, *digits: tuple[int, int]) -> tuple[FormField, ...]:
+    """The fields of a bus, given how many digits each has and how many of them can differ."""
+    return tuple(FormField(*names, *own) for names, own in zip(field_names(bus), digits, strict=True))
 
 
-_PCI = _fields(
-    ("v", "vendor", 8, 4),
-    ("d", "device", 8, 4),
-    ("sv", "subvendor", 8, 4),
-    ("sd", "subdevice", 8, 4),
-    ("bc", "base_class", 2, 2),
-    ("sc", "subclass", 2, 2),
-    ("i", "interface", 2, 2),
-)
-_USB = _fields(
-    ("v", "vendor", 4, 4),
-    ("p", "product", 4, 4),
-    ("d", "device_version", 4, 4),
-    ("dc", "device_class", 2, 2),
-    ("dsc", "device_subclass", 2, 2),
-    ("dp", "device_protocol", 2, 2),
-    ("ic", "interface_class", 2, 2),
-    ("isc", "interface_subclass", 2, 2),
-    ("ip", "interface_protocol", 2, 2),
-    ("in", "interface_number", 2, 2),
-)
-_HID = _fields(("b", "bus", 4, 4), ("g", "group", 4, 4), ("v", "vendor", 8, 8), ("p", "product", 8, 8))
+_PCI_ID, _DOUBLE_WORD, _WORD, _BYTE = (8, 4), (8, 8), (4, 4), (2, 2)
+_PCI = _fields("pci", *[_PCI_ID] * 4, *[_BYTE] * 3)
+_USB = _fields("usb", *[_WORD] * 3, *[_BYTE] * 7)
+_HID = _fields("hid", _WORD, _WORD, _DOUBLE_WORD, _DOUBLE_WORD)
 
 PCI = Form("pci", _PCI)
 USB = Form("usb", _USB)
