@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.browser import Browser, open_browser
 from support.libkmod import Libkmod, LibkmodMissingError
 from support.module_tree import read_aliases, read_builtin_aliases
 from support.oracle import Oracle
@@ -130,3 +131,10 @@ def system(captured_machine: Path) -> Iterator[SimulatedOperations]:
     shutil.copytree(captured_machine, root, symlinks=True)
     yield SimulatedOperations(SimulatedKernel(root))
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser; PYALIAS_REQUIRE_CHROMIUM=1 turns its absence from a skip into a failure."""
+    with open_browser() as opened:
+        yield opened

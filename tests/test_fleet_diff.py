@@ -516,6 +516,9 @@ def test_what_is_refused(capsys: pytest.CaptureFixture[str]):
     assert "'node' for the host" in refused(capsys, *both, "fleet.csv", "--host-column", "node")
     pq.write_table(pa.table({"host": ["a"], "modalias": ["b"]}), "fleet.parquet")
     assert "'node' for the host" in refused(capsys, *both, "fleet.parquet", "--host-column", "node")
+    for option in (["--partial"], ["--host", "h"]):
+        message = refused(capsys, *both, "fleet.parquet", *option)
+        assert f"{option[0]} is for what is read without DuckDB, fleet.parquet" in message
     with pytest.raises(SystemExit):
         diff("old.pyalias", "new.pyalias", "--top", "-1")
 

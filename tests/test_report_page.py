@@ -6,35 +6,24 @@ What is checked can fail: tests at the end break a page on purpose and are told 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from support.browser import Browser, open_browser
-from support.reports import DEVICES, HOSTILE, newer_index, report_of, small_index, write_csv
+from support.browser import share_of
+from support.reports import DEVICES, newer_index, report_of, small_index, write_csv
 
 import pyalias
-from pyalias.fleet import diff_fleet
 from pyalias.inventory import DeviceNames, open_inventory
-from pyalias.report import build_report, render_page, report_diff
-from pyalias.report.text import plain_text
+from pyalias.report import build_report, render_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from PIL.Image import Image
+    from support.browser import Browser
 
-    from pyalias.report import DiffReport, Report
+    from pyalias.report import Report
 
 TABLE = "#unclaimed-devices"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with open_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -60,20 +49,6 @@ def page(report: Report, folder: Path) -> Path:
     return path
 
 
-def visible_rows(browser: Browser, table: str = TABLE) -> list[list[str]]:
-    script = (
-        "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(r => r.offsetHeight)"
-        ".map(r => [...r.cells].map(c => c.innerText.trim()))"
-    )
-    return browser.ask(script, table)
-
-
-def part_of(browser: Browser, name: str, table: str = TABLE):
-    """A control of a table."""
-    frame = browser.driver.find_element("css selector", f".frame:has({table})")
-    return frame.find_element("css selector", f".controls {name}")
-
-
 # ---- numbers and pictures ----
 
 
@@ -94,7 +69,7 @@ def test_the_figures_are_the_summarys(browser: Browser, page: Path, report: Repo
         "... other than system devices": [f"{rest.hosts_unmatched}", f"{rest.hosts_unmatched / 40:.1%}"],
         "Devices": [f"{summary.devices:,}", f"{summary.distinct:,} distinct"],
         "Unclaimed devices": [f"{summary.unmatched:,}", f"{report.unmatched.total} distinct"],
-        "Modules in use": [str(len(summary.modules))],
+        "Modules that claim devices": [str(len(summary.modules))],
     }  # fmt: skip
     assert totals.devices == summary.devices
     assert browser.errors() == []
@@ -122,14 +97,6 @@ def test_every_table_is_the_reports(browser: Browser, page: Path, report: Report
     assert [row[1:] for row in unclaimed] == [
         [f"{row.hosts:,}", f"{row.devices:,}", row.device_class] for row in report.unmatched.rows
     ]
-
-
-def share_of(picture: Image, box: tuple[float, ...], colour: tuple[int, int, int]) -> float:
-    """Which share of a box has a colour, give or take the smoothing of edges."""
-    left, top, width, height = box
-    part = picture.crop((round(left), round(top), round(left + width), round(top + height)))
-    near = np.abs(np.asarray(part, dtype=int) - colour).max(axis=2) <= 3
-    return float(near.mean())
 
 
 REGIONS = ("h1", "#overview .figures", TABLE, "#class-coverage", ".words")
@@ -194,24 +161,26 @@ def test_print_shows_no_controls(browser: Browser, page: Path):
 
 def test_filter_by_words(browser: Browser, page: Path, report: Report):
     browser.open(page)
-    field = part_of(browser, "[type=search]")
+    field = browser.control("[type=search]", TABLE)
     field.send_keys("1234:00 PCI")
     wanted = [row for row in report.unmatched.rows if "1234:00" in row.name]
-    assert part_of(browser, ".state").text == f"20 of {len(wanted)} rows"
-    assert [row[0].split("\n")[1] for row in visible_rows(browser)] == [row.modalias for row in wanted[:20]]
+    assert browser.control(".state", TABLE).text == f"20 of {len(wanted)} rows"
+    assert [row[0].split("\n")[1] for row in browser.visible_rows(TABLE)] == [
+        row.modalias for row in wanted[:20]
+    ]
     field.clear()
     field.send_keys("1234:0031")
-    assert [row[0].split("\n")[0] for row in visible_rows(browser)] == ["pci 1234:0031"]
-    assert part_of(browser, ".state").text == "1 of 1 rows"
+    assert [row[0].split("\n")[0] for row in browser.visible_rows(TABLE)] == ["pci 1234:0031"]
+    assert browser.control(".state", TABLE).text == "1 of 1 rows"
     field.send_keys("no such words")
-    assert visible_rows(browser) == []
+    assert browser.visible_rows(TABLE) == []
     assert browser.errors() == []
 
 
 def test_order_by_each_column_with_the_keyboard(browser: Browser, page: Path, report: Report):
     browser.open(page)
-    part_of(browser, "[type=checkbox]").click()
-    part_of(browser, ".more").click()
+    browser.control("[type=checkbox]", TABLE).click()
+    browser.control(".more", TABLE).click()
     heads = browser.driver.find_elements("css selector", f"{TABLE} thead button")
     assert [head.text for head in heads] == ["Device", "Hosts", "Devices", "Class"]
     every = [
@@ -227,7 +196,7 @@ def test_order_by_each_column_with_the_keyboard(browser: Browser, page: Path, re
                 TABLE,
             )
             assert sorts == [order if place == column else None for place in range(4)]
-            rows = visible_rows(browser)
+            rows = browser.visible_rows(TABLE)
             assert len(rows) == report.unmatched.total
             cells = [row[column].replace("\n", "").replace(",", "").lower() for row in rows]
             values = [int(cell) if number else cell for cell in cells]
@@ -241,22 +210,22 @@ def test_system_devices_classes_and_all_rows(browser: Browser, page: Path, repor
     rest = [row for row in report.unmatched.rows if not row.system]
     bridges = report.unmatched.total - len(rest)
     assert bridges > 0
-    assert part_of(browser, ".state").text == (
+    assert browser.control(".state", TABLE).text == (
         f"20 of {len(rest)} rows; {bridges} bridges and system devices left out"
     )
-    assert len(visible_rows(browser)) == 20
-    part_of(browser, ".more").click()
-    assert len(visible_rows(browser)) == len(rest)
-    assert part_of(browser, ".more").text == "Show 20"
-    part_of(browser, "[type=checkbox]").click()
-    assert len(visible_rows(browser)) == report.unmatched.total
-    part_of(browser, "[type=checkbox]").click()
-    (option,) = [o for o in part_of(browser, "select").find_elements("css selector", "option")
+    assert len(browser.visible_rows(TABLE)) == 20
+    browser.control(".more", TABLE).click()
+    assert len(browser.visible_rows(TABLE)) == len(rest)
+    assert browser.control(".more", TABLE).text == "Show 20"
+    browser.control("[type=checkbox]", TABLE).click()
+    assert len(browser.visible_rows(TABLE)) == report.unmatched.total
+    browser.control("[type=checkbox]", TABLE).click()
+    (option,) = [o for o in browser.control("select", TABLE).find_elements("css selector", "option")
                  if o.get_attribute("value") == "pci class 0600"]  # fmt: skip
     assert option.text == f"pci class 0600 ({bridges})"
     option.click()
-    assert {row[3] for row in visible_rows(browser)} == {"pci class 0600"}
-    assert len(visible_rows(browser)) == bridges
+    assert {row[3] for row in browser.visible_rows(TABLE)} == {"pci class 0600"}
+    assert len(browser.visible_rows(TABLE)) == bridges
     assert browser.errors() == []
 
 
@@ -276,7 +245,7 @@ def test_tables_are_accessible(browser: Browser, page: Path):
     assert len(ids) == len(set(ids))
 
 
-# ---- the other pages ----
+# ---- several kernels ----
 
 
 @pytest.fixture(scope="module")
@@ -298,166 +267,17 @@ def kernels_page(folder: Path) -> tuple[Path, Report]:
 def test_several_kernels(browser: Browser, kernels_page: tuple[Path, Report]):
     page, report = kernels_page
     browser.open(page)
-    assert [row[0] for row in visible_rows(browser, "#kernel-coverage")] == ["gone", "new", "old"]
-    part_of(browser, "[type=checkbox]").click()
-    part_of(browser, ".more").click()
-    assert [row[-1] for row in visible_rows(browser)] == [
+    assert [row[0] for row in browser.visible_rows("#kernel-coverage")] == ["gone", "new", "old"]
+    browser.control("[type=checkbox]", TABLE).click()
+    browser.control(".more", TABLE).click()
+    assert [row[-1] for row in browser.visible_rows(TABLE)] == [
         ", ".join(row.kernels) for row in report.unmatched.rows
     ]
     states = [(row.state, row.kernels) for row in report.partial.rows]
-    assert [row[-1] for row in visible_rows(browser, "#partial-devices")] == [
+    assert [row[-1] for row in browser.visible_rows("#partial-devices")] == [
         ", ".join(kernels) for _, kernels in states
     ]
     assert faults(browser, report) == []
-
-
-@pytest.fixture(scope="module")
-def diff_page(folder: Path) -> tuple[Path, DiffReport]:
-    rows = [(f"h{host}", device) for host in range(30) for device in DEVICES[: host + 3]]
-    with open_inventory(write_csv(folder / "move.csv", rows)) as inventory:
-        found = diff_fleet(small_index(), newer_index(), [inventory])
-    report = report_diff(found, old="old", new="new", source="move.csv", names=DeviceNames([folder / "none"]))
-    (folder / "diff.html").write_bytes(render_page(report))
-    return folder / "diff.html", report
-
-
-@pytest.mark.parametrize("width", [1280, 390], ids=["desktop", "phone"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_page_on_a_move(browser: Browser, diff_page: tuple[Path, DiffReport], width: int, dark: bool):
-    page, report = diff_page
-    browser.open(page, width=width, dark=dark)
-    assert browser.errors() == []
-    assert browser.requested() == {page.resolve().as_uri()}
-    picture = browser.picture()
-    bar, plot, *boxes = browser.boxes(
-        ".whole .bar", "#causes .plot svg", "#changed-devices", "#module-aliases"
-    )
-    fleet = report.fleet
-    assert fleet is not None
-    for kind in ("lost", "changed", "gained"):
-        wanted = fleet.kinds[kind].devices / fleet.total.devices
-        assert wanted > 0
-        assert abs(share_of(picture, bar, browser.colour(f".whole .{kind}")) - wanted) < 0.02
-    if width > 640:
-        assert 0.01 < share_of(picture, plot, browser.colour(".whole .changed")) < 0.9
-    for left, top, width_, height in boxes:
-        assert picture.crop(tuple(map(round, (left, top, left + width_, top + height)))).getcolors(8) is None
-    assert not browser.ask(
-        "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    )
-
-
-def test_filters_of_a_move(browser: Browser, diff_page: tuple[Path, DiffReport]):
-    page, report = diff_page
-    browser.open(page)
-    fleet = report.fleet
-    assert fleet is not None
-    for kind in ("lost", "changed", "gained"):
-        rows = [row for row in fleet.changes.rows if row.kind == kind]
-        part_of(browser, f"option[value={kind}]", "#changed-devices").click()
-        seen = visible_rows(browser, "#changed-devices")
-        assert [row[1:4] for row in seen] == [[f"{row.hosts}", f"{row.devices}", kind] for row in rows]
-        assert [row[4].split("\n") for row in seen] == [
-            [f"{' '.join(row.old_modules) or 'none'} \u2192 {' '.join(row.new_modules) or 'none'}",
-             "; ".join(row.causes)]
-            for row in rows
-        ]  # fmt: skip
-    assert browser.errors() == []
-
-
-# ---- hostile texts ----
-
-
-class Elements(HTMLParser):
-    """The names of all elements and attributes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elements: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """What the parser calls."""
-        self.elements.append(tag)
-        self.attributes += attrs
-
-
-@pytest.fixture(scope="module")
-def hostile_page(folder: Path) -> Path:
-    """Hostile texts as hosts, devices, modules and names of all kinds."""
-    evil = folder / "evil"
-    evil.mkdir()
-    names = [f"{0x5000 + number:04x}  {text}" for number, text in enumerate(HOSTILE)]
-    (evil / "pci.ids").write_text("\n".join([*names, f"C 03  {HOSTILE[0]}", ""]), encoding="utf-8")
-    named = [f"pci:v{0x5000 + number:08X}d00000001sv*sd*bc03sc00i00" for number in range(len(HOSTILE))]
-    rows = [(text, device) for text in HOSTILE for device in [*HOSTILE, *named, f"claimed{text}"]]
-    path = write_csv(folder / "<img src=x onerror=alert(1)>.csv", rows)
-    # A module's name has no control characters.
-    modules = [text for text in HOSTILE if text.isascii() and text.isprintable()]
-    index = pyalias.AliasIndex.compile([("claimed*", text) for text in modules])
-    with open_inventory(path) as inventory:
-        report = build_report(index, inventory, index_name=HOSTILE[2], names=DeviceNames([evil]))
-    assert {row.module for row in report.modules.rows} == {text.replace("-", "_") for text in modules}
-    assert report.totals.hosts == len(HOSTILE)
-    path = folder / "hostile.html"
-    path.write_bytes(render_page(report))
-    return path
-
-
-@pytest.fixture(scope="module")
-def hostile_diff_page(folder: Path) -> Path:
-    """And as kernels that a fleet moves between."""
-    modules = [text for text in HOSTILE if text.isascii() and text.isprintable()]
-    old = pyalias.AliasIndex.compile([("claimed*", text) for text in modules])
-    new = pyalias.AliasIndex.compile([("claimed*", text + "2") for text in modules])
-    path = write_csv(folder / "move.csv", [(text, f"claimed{text}") for text in HOSTILE])
-    with open_inventory(path) as inventory:
-        found = diff_fleet(old, new, [inventory])
-    report = report_diff(found, old=HOSTILE[0], new=HOSTILE[2], source=HOSTILE[3])
-    path = folder / "hostile-move.html"
-    path.write_bytes(render_page(report))
-    return path
-
-
-@pytest.mark.parametrize("which", ["scan", "move"])
-def test_hostile_texts_stay_texts(
-    which: str, hostile_page: Path, hostile_diff_page: Path, page: Path, diff_page: tuple[Path, DiffReport]
-):
-    """There are no elements and no attributes but those of the page of a harmless fleet."""
-    hostile, other = (hostile_page, page) if which == "scan" else (hostile_diff_page, diff_page[0])
-    found, harmless = Elements(), Elements()
-    found.feed(hostile.read_text("utf-8"))
-    harmless.feed(other.read_text("utf-8"))
-    assert found.elements.count("script") == 1
-    assert set(found.elements) <= set(harmless.elements)
-    assert {name for name, _ in found.attributes} <= {name for name, _ in harmless.attributes}
-    assert {value for name, value in found.attributes if name in ("href", "src")} <= {
-        value for name, value in harmless.attributes if name in ("href", "src")
-    }
-
-
-def test_hostile_moves_in_the_browser(browser: Browser, hostile_diff_page: Path):
-    browser.open(hostile_diff_page)
-    assert browser.errors() == []
-    assert browser.ask("return document.title") == f"From {HOSTILE[0]} to {HOSTILE[2]}"
-    assert browser.requested() == {hostile_diff_page.resolve().as_uri()}
-
-
-def test_hostile_texts_in_the_browser(browser: Browser, hostile_page: Path):
-    browser.open(hostile_page)
-    assert browser.errors() == []
-    assert "owned" not in browser.ask("return document.title").replace("onerror", "")
-    assert browser.requested() == {hostile_page.resolve().as_uri()}
-    shown = browser.ask(f"return document.querySelector('{TABLE}').textContent")
-    assert [text for text in HOSTILE if plain_text(text) not in shown] == []
-    # The options of the class are made by the script, of texts that are in the page.
-    options = browser.ask(
-        f"return [...document.querySelectorAll('.frame:has({TABLE}) option')].map(o => o.text)"
-    )
-    assert any(option.startswith(HOSTILE[0]) for option in options)
-    part_of(browser, "[type=search]").send_keys("<script>")
-    assert visible_rows(browser)
-    assert browser.errors() == []
 
 
 # ---- that these tests can fail ----

@@ -16,6 +16,7 @@ from pyalias.cli.diff_text import alias_lines, fleet_lines
 from pyalias.cli.fleet_inventory import is_for_duckdb
 from pyalias.cli.lookup import print_lines
 from pyalias.cli.sources import read_source
+from pyalias.errors import EngineError
 from pyalias.fleet import FleetDiff, diff_aliases
 from pyalias.fleet.diff import Differ
 from pyalias.index_set import AliasIndexSet
@@ -161,6 +162,9 @@ def _read(
     if name == _STANDARD:
         differ.read(Inventory(sys.stdin.buffer, "standard input", **choices, **more), options.host_column)
     elif is_for_duckdb(name, options.format):
+        if options.partial or options.host is not None:
+            given = "--partial" if options.partial else "--host"
+            raise EngineError(f"{given} is for what is read without DuckDB, {name} goes through it")
         from pyalias.engines.files import open_files  # noqa: PLC0415 an extra
 
         differ.read(open_files([name], **choices), options.host_column)

@@ -107,17 +107,20 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Scan or compare, report, and summarise as the other command does."""
-    if options.diff:
-        page, said = _diff_page(options)
-    elif options.files:
-        page, said = _scan_page(options)
-    else:
+    from pyalias.report.libraries import check_libraries  # noqa: PLC0415 more than most commands need
+
+    if not options.diff and not options.files:
         raise InventoryError("an inventory is wanted, or --diff OLD NEW")
+    check_libraries()
+    make = _diff_page if options.diff else _scan_page
     if options.output == _STANDARD:
+        page, said = make(options)
         sys.stdout.buffer.write(page)
         sys.stdout.buffer.flush()
     else:
+        # Opened first: whether it can be written is known before a long scan.
         with AtomicFile(options.output) as file:
+            page, said = make(options)
             file.write(page)
     if not options.quiet:
         print(said, file=sys.stderr)

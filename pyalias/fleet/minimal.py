@@ -21,7 +21,8 @@ class Coverage(NamedTuple):
     """How the devices stand: ``devices`` is the sum of the others but ``distinct``.
 
     ``covered`` and ``uncovered``: some module claims the device, none does. ``invalid``: libkmod refuses the
-    text. ``certain``, ``possible`` and ``none`` are partial devices, by their three-valued answers.
+    text, or it is a partial device of no form that is known. ``certain``, ``possible`` and ``none`` are
+    partial devices, by their three-valued answers.
     """
 
     devices: int
@@ -66,7 +67,6 @@ def minimal(kmod: Kmod, devices: DeviceCounts, *, possible: bool = False) -> Mod
 
     Raises:
         AliasFileError, ImageError, FileAccessError: a damaged or missing file of the kernel's.
-        InvalidModaliasError: a partial device of no form that is known.
         LimitError: as ``AliasIndex.lookup_partial``.
     """
     return Needs(kmod, devices).module_set(take_possible=possible)
@@ -103,7 +103,11 @@ class Needs:
     def _ask_partial(self, devices: Counter[str]) -> None:
         index = self._kmod.alias_index()
         for device, count in devices.items():
-            answer = index.lookup_partial(device)
+            try:
+                answer = index.lookup_partial(device)
+            except InvalidModaliasError:
+                self._fates["invalid"] += count
+                continue
             if answer.partial:
                 self._fates[answer.state] += count
             else:

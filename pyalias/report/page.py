@@ -11,8 +11,8 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from pyalias.errors import MissingLibraryError
 from pyalias.report.diff import DiffReport
+from pyalias.report.libraries import load
 from pyalias.report.plots import plot_counts, plot_coverage
 from pyalias.report.text import plain_text
 
@@ -42,16 +42,12 @@ def render_page(report: Report | DiffReport) -> bytes:
         totals=report.totals,
         has_hosts=report.totals.hosts > 0,
         has_partial=report.summary.partial > 0,
-        several_kernels=report.kernels.total > 1,
+        several_kernels=report.summary.kernels is not None,
     )
 
 
 def _render(template: str, plots: Mapping[str, str], **context: Any) -> bytes:
-    try:
-        import jinja2  # noqa: PLC0415 - an extra
-        import markupsafe  # noqa: PLC0415 - what Jinja2 escapes with
-    except ImportError as error:
-        raise MissingLibraryError("the page needs Jinja2: pip install 'pyalias-kmod[report]'") from error
+    jinja2, markupsafe = load("jinja2"), load("markupsafe")
 
     def shown(value: Any) -> Any:
         """What stands between braces in a template, before it is escaped."""
@@ -69,14 +65,14 @@ def _render(template: str, plots: Mapping[str, str], **context: Any) -> bytes:
     script = _own_file("page.js")
     text = environment.get_template(template).render(
         context,
-        plots={name: markupsafe.Markup(svg) for name, svg in plots.items()},  # noqa: S704 see plots
-        style=markupsafe.Markup(_own_file("page.css")),  # noqa: S704 a file of ours
-        script=markupsafe.Markup(script),  # noqa: S704 a file of ours
+        plots={name: markupsafe.Markup(svg) for name, svg in plots.items()},
+        style=markupsafe.Markup(_own_file("page.css")),
+        script=markupsafe.Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         top_devices=_TOP_DEVICES,
         top_classes=_TOP_CLASSES,
     )
-    return text.encode("utf-8")
+    return bytes(text, "utf-8")
 
 
 def _own_file(name: str) -> str:
@@ -93,7 +89,7 @@ def _plots(report: Report) -> dict[str, str]:
         plots["devices"] = plot_counts(bars, "hosts" if by_hosts else "devices", "unmatched")
     if report.classes.rows:
         plots["classes"] = plot_coverage(report.classes.rows[:_TOP_CLASSES])
-    if len(report.kernels.rows) > 1:
+    if report.summary.kernels:
         plots["kernels"] = plot_coverage(report.kernels.rows[:_TOP_CLASSES])
     return plots
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from pyalias.errors import MissingLibraryError
+from pyalias.report.libraries import load
 from pyalias.report.model import STATES
 from pyalias.report.text import plain_text
 
@@ -118,13 +118,7 @@ def _label_axis(labels: list[str]) -> dict[str, Any]:
 
 
 def _draw(values: list[dict[str, Any]], encoding: dict[str, Any]) -> str:
-    try:
-        import vl_convert  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingLibraryError(
-            "the plots need vl-convert-python: pip install 'pyalias-kmod[report]'"
-        ) from error
-    svg: str = vl_convert.vegalite_to_svg(
+    svg: str = load("vl_convert").vegalite_to_svg(
         {
             "$schema": _SCHEMA,
             "width": _WIDTH,

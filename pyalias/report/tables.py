@@ -7,6 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyalias.report.model import (
+    LONGEST_TABLE,
     STATES,
     Counts,
     Coverage,
@@ -103,7 +104,7 @@ class Tables:
                 sum(case.devices for case in cases),
             )
             rows.append(row)
-        return first_rows(sorted(rows, key=_rank))
+        return _first_devices(sorted(rows, key=_rank))
 
     def _modules(self, devices: Mapping[str, int]) -> Table[ModuleRow]:
         """In the order of the summary."""
@@ -137,6 +138,18 @@ class Tables:
             )
             rows.append(row)
         return first_rows(sorted(rows, key=_rank))
+
+
+def _first_devices(ranked: list[DeviceRow]) -> Table[DeviceRow]:
+    """As many as a table has; system devices are at most the half where there are enough others.
+
+    They are on most hosts, and would leave no place for what is looked for.
+    """
+    others = [row for row in ranked if not row.system]
+    room = max(LONGEST_TABLE - len(others), LONGEST_TABLE // 2)
+    kept = [row for row in ranked if row.system][:room]
+    kept += others[: LONGEST_TABLE - len(kept)]
+    return Table(tuple(sorted(kept, key=_rank)), len(ranked))
 
 
 def _kernels(cases: Iterable[Counted]) -> tuple[str, ...]:

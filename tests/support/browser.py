@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -87,6 +88,20 @@ class Browser:
         """The value of a function's body."""
         return self.driver.execute_script(script, *arguments)
 
+    def visible_rows(self, table: str) -> list[list[str]]:
+        """The texts of the rows of a table that can be seen."""
+        script = (
+            "return [...document.querySelectorAll(arguments[0] + ' tbody tr')].filter(r => r.offsetHeight)"
+            ".map(r => [...r.cells].map(c => c.innerText.trim()))"
+        )
+        rows: list[list[str]] = self.ask(script, table)
+        return rows
+
+    def control(self, name: str, table: str) -> Any:
+        """A control of a table, by a selector."""
+        frame = self.driver.find_element("css selector", f".frame:has({table})")
+        return frame.find_element("css selector", f".controls {name}")
+
     def picture(self) -> Image:
         """The whole page."""
         from PIL import Image
@@ -114,6 +129,16 @@ class Browser:
         numbers = self.ask(script, selector, name).partition("(")[2].rstrip(")").split(",")
         red, green, blue = map(int, numbers[:3])
         return red, green, blue
+
+
+def share_of(picture: Image, box: Sequence[float], colour: tuple[int, int, int]) -> float:
+    """Which share of a box has a colour, give or take the smoothing of edges."""
+    import numpy as np
+
+    left, top, width, height = box
+    part = picture.crop((round(left), round(top), round(left + width), round(top + height)))
+    near = np.abs(np.asarray(part, dtype=int) - colour).max(axis=2) <= 3
+    return float(near.mean())
 
 
 def open_browser() -> Browser:
