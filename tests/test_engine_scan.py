@@ -300,6 +300,8 @@ def test_full_disk():
         (["d.parquet", "--engine", "plain"], "the plain engine does not do Parquet"),
         (["d.csv", "--workers", "2"], "writes a directory"),
         (["d.parquet", "--partial"], "--partial is for the plain engine"),
+        (["d.parquet", "--host", "h"], "--host is for the plain engine"),
+        (["d.parquet", "--names"], "--names is for the plain engine"),
         (["d.parquet", "--output-format", "parquet"], "no format for standard output"),
         (["d.txt", "--engine", "duckdb", "--format", "list"], "is for the plain engine"),
         (["d.csv", "d.parquet", "-o", "x.csv"], "files of one format are wanted, found csv, parquet"),
