@@ -92,7 +92,7 @@ def run_with_duckdb(options: argparse.Namespace) -> int:
         raise EngineError("--partial is for the plain engine: what DuckDB reads is taken literally")
     for given, option in ((options.host is not None, "--host"), (options.names, "--names")):
         if given:
-            raise EngineError(f"{option} is for the plain engine: DuckDB's rows keep the columns that they have")
+            raise EngineError(f"{option} is for the plain engine: what DuckDB reads keeps its columns")
     with open_aliases(options) as index:
         devices = open_files(
             [options.file, *options.more],
