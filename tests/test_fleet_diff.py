@@ -556,6 +556,11 @@ def test_a_full_disk():
     assert [name for name in os.listdir() if name.startswith(".pyalias")] == []  # noqa: PTH208
 
 
+def sleeps(process: subprocess.Popen[str]) -> bool:
+    """Whether a process waits for something (proc(5))."""
+    return Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()[0] == "S"
+
+
 @pytest.mark.usefixtures("place")
 def test_interrupted():
     """Ctrl-C while it waits for more of the fleet: exit code 130, and no file half written."""
@@ -570,13 +575,14 @@ def test_interrupted():
     assert running.stderr
     running.stdin.write("host,modalias\n" + "h1,pci:v1\n" * 1000)
     running.stdin.flush()
-    while not list(Path().glob(".pyalias-*")):  # the rejects' file: it is reading
-        assert running.poll() is None
+    # The rejects' file is there: it reads; and it sleeps: it waits for more. A signal between the two, just
+    # before the system call, would be looked at when that has ended (as of any program in Python).
+    while not (list(Path().glob(".pyalias-*")) and sleeps(running)):
+        assert running.poll() is None, running.stderr.read()
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=60) == 130
-    assert running.stderr.read() == "pyalias: interrupted\n"
-    running.stdin.close()
-    running.stderr.close()
+    with running.stdin, running.stderr:
+        ended = running.wait(timeout=60)
+        assert (ended, running.stderr.read()) == (130, "pyalias: interrupted\n")
     assert sorted(path.name for path in Path().iterdir() if path.suffix in {".json", ".jsonl", ".tmp"}) == []
 
 
