@@ -31,6 +31,7 @@ struct pya_scratch {
     struct interner combinations; /* of lines, as bytes of numbers in this machine's order */
     struct repeats repeats;       /* rows answered before; not for single lookups */
     struct usb_memory usb_memory; /* likewise, usb rows by what the table knows of them */
+    uint64_t views_rest;          /* rows to let pass before views are remembered again */
     uint8_t key[KEY_ROOM];
     uint8_t pattern[NAME_ROOM]; /* one that is matched as text */
     uint8_t pci_text[64];

@@ -1,6 +1,7 @@
 /*
  * A table from a view to the id that its row was given, for the time of one call: the same view is the
- * same text only among the same buffers. Where views do not repeat it is not asked any more.
+ * same text only among the same buffers. Where views do not repeat there is none for sixteen times as many
+ * rows as have shown it, in later calls too: columns come in chunks.
  */
 #include "views.h"
 
@@ -19,6 +20,7 @@ enum {
     /* Below this many rows clearing the table costs more than it saves. */
     FEWEST_ROWS = SLOTS,
     LOOK = SLOTS,
+    REST = 16 * LOOK,
     MOST_MISSED = 50 /* percent of a look */
 };
 
@@ -162,8 +164,10 @@ static int match_with(struct answered_view *table, const pya_image *image, pya_s
         remember(table, column, first, &unknown, ids + done);
         asked += count;
         missed += unknown.count;
-        if (!pays(&asked, &missed))
+        if (!pays(&asked, &missed)) {
             table = NULL;
+            scratch->views_rest = REST;
+        }
     }
     return PYA_OK;
 }
@@ -171,10 +175,15 @@ static int match_with(struct answered_view *table, const pya_image *image, pya_s
 int match_views(const pya_image *image, pya_scratch *scratch, const pya_column *column, uint32_t *ids,
                 pya_error *error)
 {
-    /* Without memory for it there is no table; nothing else changes. */
-    struct answered_view *table = column->rows < FEWEST_ROWS ? NULL : calloc(SLOTS, sizeof *table);
-    int code = match_with(table, image, scratch, column, ids, error);
+    struct answered_view *table = NULL;
+    int code;
 
+    /* Without memory for it there is no table; nothing else changes. */
+    if (column->rows >= FEWEST_ROWS && scratch->views_rest == 0)
+        table = calloc(SLOTS, sizeof *table);
+    else
+        scratch->views_rest -= column->rows < scratch->views_rest ? column->rows : scratch->views_rest;
+    code = match_with(table, image, scratch, column, ids, error);
     free(table);
     return code;
 }
