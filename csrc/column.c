@@ -10,11 +10,6 @@ enum { MIXED_BLOCK = 256 };
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-static bool row_is_null(const uint8_t *validity, uint64_t index)
-{
-    return validity != NULL && !(validity[index / 8] >> index % 8 & 1);
-}
-
 /* The next row of a text; *at is moved behind its separator. */
 static struct row separated_row(const pya_column *column, uint64_t *at)
 {

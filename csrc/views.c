@@ -58,11 +58,6 @@ bool view_row(const pya_column *column, uint64_t index, struct row *row)
     return true;
 }
 
-static bool is_null(const pya_column *column, uint64_t index)
-{
-    return column->validity != NULL && !(column->validity[index / 8] >> index % 8 & 1);
-}
-
 static struct answered_view view_at(const pya_column *column, uint64_t index)
 {
     const uint8_t *bytes = (const uint8_t *)column->offsets + index * VIEW_SIZE;
@@ -95,7 +90,7 @@ static bool sift(struct answered_view *table, const pya_column *column, uint64_t
     unknown->count = 0;
     for (unsigned i = 0; i < count; i++) {
         uint64_t index = first + i;
-        if (is_null(column, index)) {
+        if (row_is_null(column->validity, index)) {
             ids[i] = PYA_ID_NULL;
             continue;
         }

@@ -11,6 +11,12 @@
 #include "pyalias.h"
 #include "repeats.h"
 
+/* By Arrow's bitmap; without one no row is null. */
+static inline bool row_is_null(const uint8_t *validity, uint64_t index)
+{
+    return validity != NULL && !(validity[index / 8] >> index % 8 & 1);
+}
+
 /* The text of a row, if it lies inside the column's buffers. */
 bool view_row(const pya_column *column, uint64_t index, struct row *row);
 
